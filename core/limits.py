@@ -1,0 +1,33 @@
+"""Rate limits, counted in Redis; when Redis is away each process counts for itself."""
+
+from flask import Flask, Response
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+
+from core.app import settings
+from core.redis import TIMEOUT_SECONDS
+
+limiter = Limiter(key_func=get_remote_address, default_limits=[])
+
+
+def install(app: Flask) -> None:
+    """Attach the limiter; only routes that carry a limit ever ask Redis."""
+    with app.app_context():
+        app.config |= {
+            "RATELIMIT_STORAGE_URI": settings().redis_url,
+            "RATELIMIT_STORAGE_OPTIONS": {
+                "socket_timeout": TIMEOUT_SECONDS,
+                "socket_connect_timeout": TIMEOUT_SECONDS,
+            },
+            "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,
+            "RATELIMIT_HEADERS_ENABLED": True,
+        }
+    limiter.init_app(app)
+    app.after_request(_retry_after_on_refusal_only)
+
+
+def _retry_after_on_refusal_only(response: Response) -> Response:
+    """Flask-Limiter sends Retry-After on success too."""
+    if response.status_code != 429:
+        response.headers.pop("Retry-After", None)
+    return response

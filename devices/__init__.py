@@ -1,0 +1,1 @@
+"""Devices and lanes, their credentials, and every event they ever sent."""

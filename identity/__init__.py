@@ -1,0 +1,1 @@
+"""Households, residents, staff: who may speak."""

@@ -1,0 +1,1 @@
+"""Where money becomes history: charges, payments, journal, settlement, reports."""

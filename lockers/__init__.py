@@ -1,0 +1,1 @@
+"""Cabinets, compartments and parcels."""

@@ -1,0 +1,1 @@
+"""One small file per device maker: its message in, its answer out."""

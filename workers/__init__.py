@@ -1,0 +1,1 @@
+"""Celery: sweeps what is due."""
