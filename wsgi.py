@@ -3,6 +3,7 @@
 from flask import Flask
 from flask_migrate import Migrate
 
+import identity.api
 from core import health, http, limits, metrics
 from core.app import new_app
 from core.config import Settings, settings_from_env
@@ -25,6 +26,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def register_domain(app: Flask, api: http.Api) -> None:
     """Every domain package's routes and commands."""
+    for blueprint in identity.api.blueprints:
+        api.register_blueprint(blueprint)
 
 
 def __getattr__(name: str) -> Flask:

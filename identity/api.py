@@ -1,0 +1,168 @@
+"""Routes of identity: signing in and out, households, people."""
+
+import hashlib
+from typing import Any
+
+from flask import Response, jsonify, request
+from flask_smorest import Blueprint
+from flask_smorest.pagination import PaginationParameters
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from core.app import settings
+from core.db import atomic, db
+from core.errors import Problem, invalid
+from core.limits import limiter
+from identity import people, sessions, tokens
+from identity.auth import current, invalid_token, requires
+from identity.models import ADMIN, OPERATOR, Household, Person
+from identity.schemas import (
+    CredentialsSchema,
+    HouseholdSchema,
+    MaskedPersonSchema,
+    NewPersonSchema,
+    PasswordChangeSchema,
+    PersonFilterSchema,
+    PersonPatchSchema,
+    PersonSchema,
+    RefreshSchema,
+    TokenPairSchema,
+)
+
+auth = Blueprint("auth", __name__, url_prefix="/api/v1", description="登录 · signing in and out")
+directory = Blueprint(
+    "people", __name__, url_prefix="/api/v1", description="住户与人员 · households and people"
+)
+blueprints = [auth, directory]
+
+
+def _name_tried() -> str:
+    """The rate limit's key for a username; bodies without one share the caller's address."""
+    body = request.get_json(silent=True)
+    name = body.get("username") if isinstance(body, dict) else None
+    said = name.lower() if isinstance(name, str) else f"\n{request.remote_addr}"
+    return hashlib.sha256(said.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _caller() -> str:
+    return str(current().id)
+
+
+@auth.post("/auth/token")
+@limiter.limit("30/minute")
+@limiter.limit("10/minute", key_func=_name_tried)
+@auth.arguments(CredentialsSchema)
+@auth.response(200, TokenPairSchema)
+def sign_in(credentials: dict[str, str]) -> sessions.TokenPair:
+    """Sign in with username and password."""
+    pair = atomic(sessions.sign_in, settings().secret_key, **credentials)
+    if pair is None:
+        raise Problem(
+            401,
+            "wrong-credentials",
+            "The username or the password is wrong.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    return pair
+
+
+@auth.post("/auth/refresh")
+@limiter.limit("60/minute")
+@auth.arguments(RefreshSchema)
+@auth.response(200, TokenPairSchema)
+def refresh(body: dict[str, str]) -> sessions.TokenPair:
+    """Trade the refresh token for new tokens; using an old one again ends the sign-in."""
+    secret = settings().secret_key
+    try:
+        claims = tokens.decode(secret, tokens.REFRESH, body["refresh_token"])
+    except tokens.InvalidToken as error:
+        raise invalid_token() from error
+    pair = atomic(sessions.refresh, secret, claims)
+    if pair is None:
+        raise invalid_token()
+    return pair
+
+
+@auth.post("/auth/logout")
+@requires()
+@auth.response(204)
+def sign_out() -> None:
+    """End this sign-in."""
+    atomic(sessions.sign_out, current().session_id)
+
+
+@auth.post("/auth/password")
+@requires()
+@limiter.limit("10/minute", key_func=_caller)
+@auth.arguments(PasswordChangeSchema)
+@auth.response(204)
+def change_password(body: dict[str, str]) -> None:
+    """Replace one's own password; every sign-in ends, this one too."""
+    if not atomic(sessions.change_password, current().id, body["old"], body["new"]):
+        raise invalid("old", "is not your password")
+
+
+@auth.get("/me")
+@requires()
+@auth.response(200, PersonSchema)
+def me() -> Person:
+    """Who I am."""
+    return db.session.get_one(Person, current().id)
+
+
+@directory.get("/households")
+@requires(OPERATOR, ADMIN)
+@directory.response(200, HouseholdSchema(many=True))
+@directory.paginate()
+def list_households(pagination_parameters: PaginationParameters) -> list[Household]:
+    """Every household."""
+    return _page(people.households(), pagination_parameters)
+
+
+@directory.post("/households")
+@requires(ADMIN)
+@directory.arguments(HouseholdSchema)
+@directory.response(201, HouseholdSchema)
+def create_household(body: dict[str, str]) -> Household:
+    """A new household."""
+    return atomic(people.create_household, **body)
+
+
+@directory.get("/people")
+@requires(OPERATOR, ADMIN)
+@directory.arguments(PersonFilterSchema, location="query")
+@directory.response(200, PersonSchema(many=True))
+@directory.paginate()
+def list_people(wanted: dict[str, str], pagination_parameters: PaginationParameters) -> Response:
+    """People; operators see phones masked."""
+    schema = PersonSchema if current().role == ADMIN else MaskedPersonSchema
+    found = _page(people.people(**wanted), pagination_parameters)
+    return jsonify(schema(many=True).dump(found))
+
+
+@directory.post("/people")
+@requires(ADMIN)
+@directory.arguments(NewPersonSchema)
+@directory.response(201, PersonSchema)
+def create_person(body: dict[str, Any]) -> Person:
+    """A new person who may sign in."""
+    return atomic(_create_person, body)
+
+
+@directory.patch("/people/<int:person_id>")
+@requires(ADMIN)
+@directory.arguments(PersonPatchSchema)
+@directory.response(200, PersonSchema)
+def update_person(body: dict[str, Any], person_id: int) -> Person:
+    """Change a person; deactivating them or setting their password signs them out everywhere."""
+    return atomic(people.update_person, person_id, body)
+
+
+def _create_person(session: Session, body: dict[str, Any]) -> Person:
+    household = people.household_by_code(session, body.get("household"))
+    return people.create_person(session, **{**body, "household": household})
+
+
+def _page(query: Select[Any], page: PaginationParameters) -> list[Any]:
+    page.item_count = db.session.scalar(select(func.count()).select_from(query.subquery()))
+    return list(db.session.scalars(query.offset(page.first_item).limit(page.page_size)))
