@@ -1,0 +1,23 @@
+"""The chart of accounts of a community micro-fund, by the codes settlement posts to."""
+
+CASH = "1001"
+BANK = "1002"
+RECEIVABLE = "1121"
+PREPAID = "2203"
+OWNERS_PAYABLE = "220901"
+PROPERTY_PAYABLE = "220902"
+
+INCOMES: dict[str, tuple[str, str]] = {
+    "parking": ("430101", "停车费"),
+    "ebike": ("430102", "电动自行车车位费"),
+    "locker": ("430103", "快递柜使用费"),
+    "overstay": ("430104", "超时占用费"),
+}
+"""Income source -> its account, and what its charges are called."""
+
+PROPERTY_COMPANY = "company:property"
+
+
+def household_party(household_id: int) -> str:
+    """The party code of a household, as debtor, prepayer or owner alike."""
+    return f"household:{household_id}"

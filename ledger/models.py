@@ -1,0 +1,301 @@
+"""Tables of the ledger. Triggers of migration 0002 keep the sums and refuse rewriting."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db import Base
+
+Fen = BigInteger
+Instant = DateTime(timezone=True)
+TO_SETTLE = text("settled_at IS NULL AND set_aside_reason IS NULL")
+
+
+class Account(Base):
+    """科目: one line of the chart of accounts."""
+
+    __tablename__ = "account"
+    __table_args__ = (
+        CheckConstraint(
+            "type IN ('asset', 'liability', 'equity', 'income', 'expense')", name="type"
+        ),
+    )
+
+    code: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name_zh: Mapped[str] = mapped_column(String(64))
+    name_en: Mapped[str] = mapped_column(String(64))
+    type: Mapped[str] = mapped_column(String(16))
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+
+
+class Party(Base):
+    """A household or company that a line of the sub-ledger belongs to."""
+
+    __tablename__ = "party"
+    __table_args__ = (
+        CheckConstraint("kind IN ('household', 'company')", name="kind"),
+        CheckConstraint("(kind = 'household') = (household_id IS NOT NULL)", name="household"),
+        CheckConstraint("(kind = 'company') = (name IS NOT NULL)", name="name"),
+    )
+
+    code: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    household_id: Mapped[int | None] = mapped_column(ForeignKey("household.id"), unique=True)
+    name: Mapped[str | None] = mapped_column(
+        String(64), comment="of a company; a household has its own"
+    )
+
+
+class Settled:
+    """What settlement writes on a source row; nothing else on the row may ever change."""
+
+    settled_at: Mapped[datetime | None] = mapped_column(Instant)
+    set_aside_reason: Mapped[str | None] = mapped_column(
+        String(64), comment="why settlement could not post it"
+    )
+
+
+class Charge(Settled, Base):
+    """A fee owed, or a correction that names the fee: a supplement adds, a credit takes back."""
+
+    __tablename__ = "charge"
+    __table_args__ = (
+        CheckConstraint("kind IN ('fee', 'supplement', 'credit')", name="kind"),
+        CheckConstraint("amount_fen <> 0 AND (amount_fen < 0) = (kind = 'credit')", name="amount"),
+        CheckConstraint("(kind = 'fee') = (corrects_id IS NULL)", name="corrects"),
+        CheckConstraint("settled_at IS NULL OR set_aside_reason IS NULL", name="settled_once"),
+        Index("uq_charge_fee", "source", "source_id", unique=True, postgresql_where="kind = 'fee'"),
+        Index("ix_charge_to_settle", "id", postgresql_where=TO_SETTLE),
+        Index("ix_charge_corrects_id", "corrects_id", postgresql_where="kind <> 'fee'"),
+        Index(
+            "ix_charge_household_id", "household_id", postgresql_where="household_id IS NOT NULL"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    source: Mapped[str] = mapped_column(String(32))
+    source_id: Mapped[int] = mapped_column(BigInteger)
+    income: Mapped[str] = mapped_column(String(32))
+    household_id: Mapped[int | None] = mapped_column(
+        ForeignKey("household.id"), comment="who owes, when known"
+    )
+    owner_household_id: Mapped[int | None] = mapped_column(
+        ForeignKey("household.id"), comment="who owns the place; null: the community"
+    )
+    amount_fen: Mapped[int] = mapped_column(Fen)
+    corrects_id: Mapped[int | None] = mapped_column(ForeignKey("charge.id"))
+    occurred_at: Mapped[datetime] = mapped_column(Instant)
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+    lines: Mapped[list[Any]] = mapped_column(JSONB, comment="how the amount came about")
+
+
+class Receivable(Base):
+    """What one source was charged and what came in; kept by triggers, never overpaid."""
+
+    __tablename__ = "receivable"
+    __table_args__ = (
+        CheckConstraint("0 <= paid_fen AND paid_fen <= charged_fen", name="paid"),
+        Index(
+            "ix_receivable_household_id",
+            "household_id",
+            postgresql_where="household_id IS NOT NULL",
+        ),
+    )
+
+    source: Mapped[str] = mapped_column(String(32), primary_key=True)
+    source_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    household_id: Mapped[int | None] = mapped_column(ForeignKey("household.id"))
+    charged_fen: Mapped[int] = mapped_column(Fen)
+    paid_fen: Mapped[int] = mapped_column(Fen)
+
+
+class Payment(Settled, Base):
+    """Money received for a source, in cash or out of a household's balance."""
+
+    __tablename__ = "payment"
+    __table_args__ = (
+        CheckConstraint("method IN ('cash', 'balance')", name="method"),
+        CheckConstraint("amount_fen > 0", name="amount"),
+        CheckConstraint("status = 'succeeded'", name="status"),
+        CheckConstraint("method <> 'balance' OR household_id IS NOT NULL", name="balance_payer"),
+        CheckConstraint("method <> 'cash' OR received_by IS NOT NULL", name="cash_taker"),
+        CheckConstraint("settled_at IS NULL OR set_aside_reason IS NULL", name="settled_once"),
+        Index("ix_payment_source_source_id", "source", "source_id"),
+        Index("ix_payment_to_settle", "id", postgresql_where=TO_SETTLE),
+        Index(
+            "ix_payment_household_id", "household_id", postgresql_where="household_id IS NOT NULL"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    source: Mapped[str] = mapped_column(String(32))
+    source_id: Mapped[int] = mapped_column(BigInteger)
+    method: Mapped[str] = mapped_column(String(16))
+    amount_fen: Mapped[int] = mapped_column(Fen)
+    household_id: Mapped[int | None] = mapped_column(
+        ForeignKey("household.id"), comment="who paid, when known"
+    )
+    received_by: Mapped[int | None] = mapped_column(
+        ForeignKey("person.id"), comment="who took the cash"
+    )
+    status: Mapped[str] = mapped_column(String(16), server_default="succeeded")
+    occurred_at: Mapped[datetime] = mapped_column(Instant)
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class TopUp(Settled, Base):
+    """Cash a household leaves with us against later fees."""
+
+    __tablename__ = "top_up"
+    __table_args__ = (
+        CheckConstraint("method = 'cash'", name="method"),
+        CheckConstraint("amount_fen > 0", name="amount"),
+        CheckConstraint("settled_at IS NULL OR set_aside_reason IS NULL", name="settled_once"),
+        Index("ix_top_up_to_settle", "id", postgresql_where=TO_SETTLE),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    household_id: Mapped[int] = mapped_column(ForeignKey("household.id"), index=True)
+    method: Mapped[str] = mapped_column(String(16))
+    amount_fen: Mapped[int] = mapped_column(Fen)
+    received_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    occurred_at: Mapped[datetime] = mapped_column(Instant)
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class Balance(Base):
+    """What a household has left of its top-ups; kept by triggers, never negative."""
+
+    __tablename__ = "balance"
+    __table_args__ = (CheckConstraint("amount_fen >= 0", name="amount"),)
+
+    household_id: Mapped[int] = mapped_column(
+        ForeignKey("household.id"), primary_key=True, autoincrement=False
+    )
+    amount_fen: Mapped[int] = mapped_column(Fen)
+
+
+class SplitRule(Base):
+    """How income of one source divides from a date on, by integer weights, and who decided it."""
+
+    __tablename__ = "split_rule"
+    __table_args__ = (
+        CheckConstraint("ownership IN ('community', 'private')", name="ownership"),
+        CheckConstraint("micro_fund >= 0 AND property >= 0 AND owner >= 0", name="weights"),
+        CheckConstraint("micro_fund + property + owner > 0", name="whole"),
+        CheckConstraint("owner = 0 OR ownership = 'private'", name="owner"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    income: Mapped[str] = mapped_column(String(32))
+    ownership: Mapped[str] = mapped_column(String(16))
+    micro_fund: Mapped[int]
+    property: Mapped[int]
+    owner: Mapped[int]
+    valid_from: Mapped[date] = mapped_column(Date)
+    decided_by: Mapped[str] = mapped_column(String(256), comment="the vote or contract behind it")
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class Period(Base):
+    """A month of the books, named by its first day; a closed one takes no entries."""
+
+    __tablename__ = "period"
+    __table_args__ = (
+        CheckConstraint("status IN ('open', 'closing', 'closed')", name="status"),
+        CheckConstraint("EXTRACT(day FROM month) = 1", name="month"),
+    )
+
+    month: Mapped[date] = mapped_column(Date, primary_key=True)
+    status: Mapped[str] = mapped_column(String(16), server_default="open")
+
+
+class JournalEntry(Base):
+    """凭证: what one source row became in the books, exactly once per purpose."""
+
+    __tablename__ = "journal_entry"
+    __table_args__ = (
+        UniqueConstraint("source", "source_id", "purpose"),
+        Index("ix_journal_entry_occurred_on", "occurred_on"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    source: Mapped[str] = mapped_column(String(32))
+    source_id: Mapped[int] = mapped_column(BigInteger)
+    purpose: Mapped[str] = mapped_column(String(32))
+    fingerprint: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="SHA-256 of the content, to tell a repeat from a contradiction"
+    )
+    occurred_on: Mapped[date] = mapped_column(Date)
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+    memo: Mapped[str] = mapped_column(String(256))
+    split_rule_id: Mapped[int | None] = mapped_column(ForeignKey("split_rule.id"))
+    reverses_id: Mapped[int | None] = mapped_column(ForeignKey("journal_entry.id"), unique=True)
+
+
+class Posting(Base):
+    """分录: one line of an entry, debit positive. The insert trigger checks what it refers to."""
+
+    __tablename__ = "posting"
+    __table_args__ = (
+        CheckConstraint("amount_fen <> 0", name="amount"),
+        Index(
+            "ix_posting_account_occurred_on",
+            "account",
+            "occurred_on",
+            postgresql_include=["amount_fen"],
+        ),
+        Index(
+            "ix_posting_party_occurred_on",
+            "party",
+            "occurred_on",
+            postgresql_where="party IS NOT NULL",
+        ),
+    )
+
+    entry_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    line: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    account: Mapped[str] = mapped_column(String(16))
+    party: Mapped[str | None] = mapped_column(String(64))
+    amount_fen: Mapped[int] = mapped_column(Fen)
+    occurred_on: Mapped[date] = mapped_column(Date)
+
+
+class AccountMonth(Base):
+    """Rollup of the postings of one account and month, in shards so that writers do not queue."""
+
+    __tablename__ = "account_month"
+
+    account: Mapped[str] = mapped_column(String(16), primary_key=True)
+    month: Mapped[date] = mapped_column(Date, primary_key=True)
+    shard: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    debit_fen: Mapped[int] = mapped_column(Fen)
+    credit_fen: Mapped[int] = mapped_column(Fen)
+
+
+class JournalSeal(Base):
+    """One link of the hash chain over all entries."""
+
+    __tablename__ = "journal_seal"
+
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    entry_id: Mapped[int] = mapped_column(ForeignKey("journal_entry.id"), unique=True)
+    previous_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
