@@ -24,7 +24,7 @@ from core.db import Base
 
 Fen = BigInteger
 Instant = DateTime(timezone=True)
-TO_SETTLE = text("settled_at IS NULL AND set_aside_reason IS NULL")
+TO_SETTLE = text("settled_at IS NULL")
 
 
 class Account(Base):
@@ -150,7 +150,7 @@ class Payment(Settled, Base):
     method: Mapped[str] = mapped_column(String(16))
     amount_fen: Mapped[int] = mapped_column(Fen)
     household_id: Mapped[int | None] = mapped_column(
-        ForeignKey("household.id"), comment="who paid, when known"
+        ForeignKey("household.id"), comment="whose payment it is, when known"
     )
     received_by: Mapped[int | None] = mapped_column(
         ForeignKey("person.id"), comment="who took the cash"

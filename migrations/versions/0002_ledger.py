@@ -420,7 +420,7 @@ def _create_sources() -> None:
         *_source_columns(),
         sa.Column("method", sa.String(16), nullable=False),
         sa.Column("amount_fen", sa.BigInteger(), nullable=False),
-        _household("who paid, when known"),
+        _household("whose payment it is, when known"),
         sa.Column("received_by", sa.BigInteger(), nullable=True, comment="who took the cash"),
         sa.Column("status", sa.String(16), server_default="succeeded", nullable=False),
         _instant("occurred_at"),
@@ -477,7 +477,7 @@ def _create_sources() -> None:
             f"ix_{table}_to_settle",
             table,
             ["id"],
-            postgresql_where=sa.text("settled_at IS NULL AND set_aside_reason IS NULL"),
+            postgresql_where=sa.text("settled_at IS NULL"),
         )
     for table in ("charge", "receivable", "payment"):
         op.create_index(

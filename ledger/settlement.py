@@ -1,0 +1,222 @@
+"""Turning charges, payments and top-ups into journal entries, in batches, exactly once.
+
+A source row is the queue: unsettled rows are locked, posted and marked in one transaction, so a
+worker that dies loses nothing, and two workers never see the same row.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+import structlog
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.app import settings
+from ledger import journal, posting
+from ledger.accounts import INCOMES
+from ledger.journal import Entry
+from ledger.posting import rows
+
+log = structlog.get_logger()
+
+NO_INCOME_ACCOUNT = "no-income-account"
+NO_SPLIT_RULE = "no-split-rule"
+MONTH_CLOSED = "month-closed"
+ACCOUNT_INACTIVE = "account-inactive"
+CONFLICT = "conflict"
+REFUSED = "refused"
+
+CHARGES = """
+SELECT c.id, c.kind, c.source, c.source_id, c.income, c.household_id, c.owner_household_id,
+    c.amount_fen, c.occurred_at, coalesce(fee.occurred_at, c.occurred_at) AS split_at
+FROM charge AS c LEFT JOIN charge AS fee ON fee.id = c.corrects_id
+WHERE c.settled_at IS NULL AND c.set_aside_reason IS NULL
+ORDER BY c.id LIMIT %(limit)s FOR NO KEY UPDATE OF c SKIP LOCKED
+"""
+
+PAYMENTS = """
+SELECT p.id, p.source, p.source_id, p.method, p.amount_fen, p.occurred_at,
+    p.household_id AS payer_id, owed.household_id AS debtor_id
+FROM payment AS p JOIN receivable AS owed USING (source, source_id)
+WHERE p.settled_at IS NULL AND p.set_aside_reason IS NULL
+ORDER BY p.id LIMIT %(limit)s FOR NO KEY UPDATE OF p SKIP LOCKED
+"""
+
+TOP_UPS = """
+SELECT t.id, t.household_id, t.amount_fen, t.occurred_at FROM top_up AS t
+WHERE t.settled_at IS NULL AND t.set_aside_reason IS NULL
+ORDER BY t.id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+RULES = "SELECT id, income, ownership, micro_fund, property, owner, valid_from FROM split_rule"
+INACTIVE = "SELECT code FROM account WHERE NOT active"
+CLOSED = "SELECT month FROM lock_months(%(days)s::date[]) WHERE status = 'closed'"
+
+
+class CannotPostError(Exception):
+    """A source row that has to be set aside; the argument is the reason's slug."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A locked source row: what it becomes, or why it cannot be posted."""
+
+    table: str
+    id: int
+    entry: Entry | None
+    reason: str | None = None
+
+
+Draft = Callable[[Mapping[str, Any], date], Entry]
+
+
+def settle_batch(session: Session, limit: int = 500) -> int:
+    """Post up to `limit` unsettled source rows; returns how many were settled or set aside.
+
+    Rows that cannot be posted are set aside with a reason and do not fail the others. Running
+    it twice, or in two processes at once, posts nothing twice.
+    """
+    claimed = _claim(session, limit)
+    if not claimed:
+        return 0
+    entries = [row.entry for row in claimed if row.entry]
+    refused = _unpostable(session, entries)
+    known = posting.recorded(session, [e for e in entries if e.key not in refused])
+    for entry in entries:
+        if entry.key in known and known[entry.key] != journal.fingerprint(entry):
+            refused[entry.key] = CONFLICT
+    new = [e for e in entries if e.key not in refused and e.key not in known]
+    refused |= _post(session, new)
+    _mark(session, claimed, refused)
+    return len(claimed)
+
+
+def release(session: Session, reason: str, income: str | None = None) -> int:
+    """Let settlement try rows again that were set aside for `reason`; returns how many.
+
+    With an `income`, only charges of that income source.
+    """
+    released = 0
+    for table in ("charge",) if income else ("charge", "payment", "top_up"):
+        sql = f"""
+            UPDATE {table} SET set_aside_reason = NULL
+            WHERE settled_at IS NULL AND set_aside_reason = %(reason)s
+        """  # noqa: S608 - table names of our own
+        if income:
+            sql += " AND income = %(income)s"
+        released += posting.execute(session, sql, {"reason": reason, "income": income}).rowcount
+    return released
+
+
+def _claim(session: Session, limit: int) -> list[Claimed]:
+    """Lock what waits, charges before the payments for them, and draft its entries."""
+    zone = settings().zone
+    rules = [journal.Split(**row) for row in rows(session, RULES)]
+
+    def of_charge(row: Mapping[str, Any], on: date) -> Entry:
+        return _of_charge(row, on, rules, _day(row["split_at"], zone))
+
+    drafts: tuple[tuple[str, str, Draft], ...] = (
+        ("charge", CHARGES, of_charge),
+        ("payment", PAYMENTS, _of_payment),
+        ("top_up", TOP_UPS, _of_top_up),
+    )
+    claimed: list[Claimed] = []
+    for table, sql, draft in drafts:
+        for row in rows(session, sql, limit=limit - len(claimed)):
+            try:
+                entry = draft(row, _day(row["occurred_at"], zone))
+                claimed.append(Claimed(table, row["id"], entry))
+            except CannotPostError as error:
+                claimed.append(Claimed(table, row["id"], None, str(error)))
+    return claimed
+
+
+def _of_charge(
+    row: Mapping[str, Any], on: date, rules: Iterable[journal.Split], split_on: date
+) -> Entry:
+    """Corrections split by the rule of the fee they correct, so that a credit undoes it."""
+    names = set(row) - {"occurred_at", "split_at"}
+    facts = journal.ChargeFacts(**{name: row[name] for name in names}, occurred_on=on)
+    if facts.income not in INCOMES:
+        raise CannotPostError(NO_INCOME_ACCOUNT)
+    rule = journal.rule_for(rules, facts.income, facts.ownership, split_on)
+    if rule is None:
+        raise CannotPostError(NO_SPLIT_RULE)
+    return journal.of_charge(facts, rule)
+
+
+def _of_payment(row: Mapping[str, Any], on: date) -> Entry:
+    return journal.of_payment(
+        row["id"],
+        row["method"],
+        row["amount_fen"],
+        on,
+        paid_for=f"{row['source']}:{row['source_id']}",
+        payer_id=row["payer_id"],
+        debtor_id=row["debtor_id"],
+    )
+
+
+def _of_top_up(row: Mapping[str, Any], on: date) -> Entry:
+    return journal.of_top_up(row["id"], row["household_id"], row["amount_fen"], on)
+
+
+def _day(instant: datetime, zone: ZoneInfo) -> date:
+    return instant.astimezone(zone).date()
+
+
+def _unpostable(session: Session, entries: list[Entry]) -> dict[tuple[str, int, str], str]:
+    """Entries whose month is closed or whose account is out of use; holds the months open."""
+    days = sorted({entry.occurred_on for entry in entries})
+    closed = {row["month"] for row in rows(session, CLOSED, days=days)}
+    inactive = {row["code"] for row in rows(session, INACTIVE)}
+    refused = {}
+    for entry in entries:
+        if entry.occurred_on.replace(day=1) in closed:
+            refused[entry.key] = MONTH_CLOSED
+        elif inactive.intersection(line.account for line in entry.lines):
+            refused[entry.key] = ACCOUNT_INACTIVE
+    return refused
+
+
+def _post(session: Session, entries: list[Entry]) -> dict[tuple[str, int, str], str]:
+    """Post all, or, when the database refuses, halve until the culprits stand alone."""
+    if not entries:
+        return {}
+    try:
+        with session.begin_nested():
+            posting.post(session, entries, clock.now())
+    except psycopg.errors.IntegrityConstraintViolation as error:
+        if len(entries) == 1:
+            log.error("entry refused", key=entries[0].key, error=str(error))
+            return {entries[0].key: REFUSED}
+        half = len(entries) // 2
+        return _post(session, entries[:half]) | _post(session, entries[half:])
+    return {}
+
+
+def _mark(
+    session: Session, claimed: list[Claimed], refused: Mapping[tuple[str, int, str], str]
+) -> None:
+    """Write on each source row that it is settled, or why not."""
+    now = clock.now()
+    for table in {row.table for row in claimed}:
+        ours = [row for row in claimed if row.table == table]
+        reasons = [row.reason if row.entry is None else refused.get(row.entry.key) for row in ours]
+        sql = f"""
+            UPDATE {table} AS source SET
+                settled_at = CASE WHEN verdict.reason IS NULL THEN %(now)s::timestamptz END,
+                set_aside_reason = verdict.reason
+            FROM unnest(%(ids)s::bigint[], %(reasons)s::text[]) AS verdict (id, reason)
+            WHERE source.id = verdict.id
+        """  # noqa: S608 - table names of our own
+        ids = [row.id for row in ours]
+        posting.execute(session, sql, {"now": now, "ids": ids, "reasons": reasons})
+    aside = sum(row.entry is None for row in claimed) + len(refused)
+    if aside:
+        log.warning("set aside", rows=aside, reasons=sorted(set(refused.values())))
