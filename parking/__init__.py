@@ -1,0 +1,1 @@
+"""Spaces, stays, tariffs and what a gate answers."""
