@@ -3,11 +3,20 @@
 from flask import Flask
 from flask_migrate import Migrate
 
+import devices.api
 import identity.api
-from core import health, http, limits, metrics
+import ledger.api
+import ledger.payments
+import parking.api
+import parking.stays
+import protocols.neutral
+import protocols.vzenith
+import sample
+from core import clock, health, http, limits, metrics
 from core.app import new_app
+from core.app import settings as current_settings
 from core.config import Settings, settings_from_env
-from core.db import db
+from core.db import Session, db
 
 migrate = Migrate(compare_type=True)
 
@@ -26,8 +35,20 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def register_domain(app: Flask, api: http.Api) -> None:
     """Every domain package's routes and commands."""
-    for blueprint in identity.api.blueprints:
-        api.register_blueprint(blueprint)
+    for package in (identity.api, devices.api, parking.api, ledger.api):
+        for blueprint in package.blueprints:
+            api.register_blueprint(blueprint)
+    api.register_blueprint(protocols.neutral.blueprint)
+    app.register_blueprint(protocols.vzenith.blueprint)
+    app.cli.add_command(sample.command)
+    ledger.payments.SOURCES["stay"] = charge_stay
+
+
+def charge_stay(session: Session, stay_id: int) -> int | None:
+    """How the ledger brings a stay's charge up to date before somebody pays it."""
+    return parking.stays.bring_charge_up_to_date(
+        session, stay_id, clock.now(), current_settings().zone
+    )
 
 
 def __getattr__(name: str) -> Flask:

@@ -6,11 +6,11 @@ The key's row is written in the transaction of the effect itself: both stand or 
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 from flask import Response, jsonify, request
-from sqlalchemy import DateTime, LargeBinary, String, func, select
+from sqlalchemy import CursorResult, DateTime, LargeBinary, String, delete, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -18,6 +18,7 @@ from core.db import Base, atomic
 from core.errors import Problem
 
 LONGEST_KEY = 128
+KEPT = timedelta(days=7)
 
 
 class IdempotentRequest(Base):
@@ -85,3 +86,9 @@ def _once(
 def _fingerprint(body: Mapping[str, Any]) -> bytes:
     said = json.dumps([request.method, request.path, body], sort_keys=True, default=str)
     return hashlib.sha256(said.encode()).digest()
+
+
+def forget_before(session: Session, now: datetime) -> int:
+    """Drop answers older than a week; returns how many."""
+    old = delete(IdempotentRequest).where(IdempotentRequest.recorded_at < now - KEPT)
+    return cast("CursorResult[Any]", session.execute(old)).rowcount

@@ -1,0 +1,134 @@
+"""What a device said, in our words, and how it enters the event log."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.db import Statement, send
+from core.errors import Problem
+from devices.models import Device, DeviceEvent
+
+STALE = timedelta(minutes=2)
+"""An event older than this, or from further in the future, is history and never opens."""
+
+REPEAT = timedelta(seconds=10)
+"""A repeat within this time is the sender's retry and gets the same answer."""
+
+OLDEST = timedelta(days=400)
+NEWEST = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: the device's own key and time, our time, its content and its raw body."""
+
+    key: str
+    type: str
+    occurred_at: datetime
+    recorded_at: datetime
+    data: dict[str, Any]
+    raw: bytes
+    replayed: bool = False
+    history: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        late = abs(self.recorded_at - self.occurred_at) > STALE
+        object.__setattr__(self, "history", self.replayed or late)
+
+    @property
+    def at(self) -> datetime:
+        """When it happened, by the device's clock, or by ours when that clock runs ahead."""
+        return min(self.occurred_at, self.recorded_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the sender is told: whether we had it, since when, and the decision."""
+
+    key: str
+    duplicate: bool
+    recorded_at: datetime
+    decision: dict[str, Any] | None
+    display: str = "none"
+
+
+def plausible(occurred_at: datetime, now: datetime) -> bool:
+    """Whether a clock can have said this: not older than 400 days, not beyond tomorrow."""
+    return now - OLDEST <= occurred_at <= now + NEWEST
+
+
+def repeat(event: Event, seen_type: str, seen_data: dict[str, Any] | None) -> None:
+    """Refuse a key that comes again with other content: Problem 409."""
+    if seen_type != event.type or (seen_data is not None and seen_data != event.data):
+        detail = "This event_id came before with another content."
+        raise Problem(409, "event-id-reused", detail)
+
+
+def recorded(
+    event: Event, event_id: int, device_id: int, answer: dict[str, Any] | None
+) -> Statement:
+    """The statement that writes an event with its answer."""
+    return RECORD, {
+        "id": event_id,
+        "device": device_id,
+        "key": event.key,
+        "type": event.type,
+        "occurred": event.occurred_at,
+        "recorded": event.recorded_at,
+        "history": event.history,
+        "raw": event.raw,
+        "data": json.dumps(event.data, ensure_ascii=False),
+        "answer": None if answer is None else json.dumps(answer, ensure_ascii=False),
+    }
+
+
+RECORD = """
+INSERT INTO device_event
+    (id, device_id, event_key, type, occurred_at, recorded_at, history, raw, data, answer)
+VALUES (%(id)s, %(device)s, %(key)s, %(type)s, %(occurred)s, %(recorded)s, %(history)s,
+        %(raw)s, %(data)s, %(answer)s)
+"""
+
+
+def heartbeat(session: Session, device: Device, event: Event) -> Receipt:
+    """Note that a device lives and how far its clock is off; the same beat twice is one."""
+    seen = session.scalar(
+        select(DeviceEvent).where(
+            DeviceEvent.device_id == device.id, DeviceEvent.event_key == event.key
+        )
+    )
+    if seen:
+        repeat(event, seen.type, seen.data)
+        return Receipt(event.key, True, seen.recorded_at, None)
+    send(
+        session, [(ALIVE, _alive(device.id, event)), (BEAT, recorded(event, 0, device.id, None)[1])]
+    )
+    return Receipt(event.key, False, event.recorded_at, None)
+
+
+def _alive(device_id: int, event: Event) -> dict[str, Any]:
+    behind = int((event.recorded_at - event.occurred_at) / timedelta(seconds=1))
+    return {
+        "device": device_id,
+        "at": event.recorded_at,
+        "off": behind if abs(behind) > CLOCK_TOLERANCE_SECONDS else None,
+    }
+
+
+CLOCK_TOLERANCE_SECONDS = 30
+
+ALIVE = """
+UPDATE device SET last_seen_at = greatest(last_seen_at, %(at)s), clock_off_seconds = %(off)s
+WHERE id = %(device)s
+"""
+
+BEAT = """
+INSERT INTO device_event
+    (device_id, event_key, type, occurred_at, recorded_at, history, raw, data)
+VALUES (%(device)s, %(key)s, %(type)s, %(occurred)s, %(recorded)s, %(history)s,
+        %(raw)s, %(data)s)
+"""

@@ -1,0 +1,34 @@
+"""The operators' list of what needs a person's eye."""
+
+from datetime import datetime
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from core.errors import Problem, not_found
+from devices.models import Device, ExceptionCase, Lane
+
+
+def cases(*, resolved: bool | None = None) -> Select[ExceptionCase, str, str | None]:
+    """Cases with device and lane codes, newest first; `resolved` None gives both kinds."""
+    query = (
+        select(ExceptionCase, Device.code.label("device"), Lane.code.label("lane"))
+        .join(Device, Device.id == ExceptionCase.device_id)
+        .outerjoin(Lane, Lane.id == Device.lane_id)
+        .order_by(ExceptionCase.id.desc())
+    )
+    if resolved is not None:
+        closed = ExceptionCase.resolved_at.is_not(None)
+        query = query.where(closed if resolved else ~closed)
+    return query
+
+
+def resolve(session: Session, case_id: int, person_id: int, reason: str, now: datetime) -> int:
+    """Close a case with the reason; Problem 404 if there is none, 409 if it is closed."""
+    case = session.get(ExceptionCase, case_id, with_for_update=True)
+    if case is None:
+        raise not_found("exception")
+    if case.resolved_at is not None:
+        raise Problem(409, "already-resolved", "This exception was resolved before.")
+    case.resolved_at, case.resolved_by, case.resolution = now, person_id, reason
+    return case.id

@@ -1,0 +1,127 @@
+"""The gate's one use case: a vehicle stands in the lane, or stood there a while ago."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from psycopg.rows import DictRow
+from sqlalchemy.orm import Session
+
+from core.db import Statement, send
+from core.errors import Problem
+from core.metrics import DECISIONS
+from devices import events
+from devices.events import Event, Receipt
+from parking import history, record
+from parking.facts import Look, look
+from parking.gate import Outcome, decide
+from parking.plates import Plate
+from parking.texts import told
+
+
+def answer(
+    session: Session,
+    event: Event,
+    *,
+    token_digest: bytes,
+    plate: Plate | None,
+    zone: ZoneInfo,
+    serial: str | None = None,
+) -> Receipt:
+    """Decide about a gate event, book what follows, and say what the gate must do.
+
+    A repeat within 10 s gets the answer it got; a later one, a replay and a stale event are
+    told `hold / replayed`, whatever else they lead to. Raises Problem 401 for an unknown
+    token, 403 when the device stands in no lane or claims another serial, 409 when its key
+    came before with other content.
+    """
+    seen = look(
+        session,
+        token_digest=token_digest,
+        key=event.key,
+        plate=plate,
+        at=event.at,
+        now=event.recorded_at,
+        zone=zone,
+    )
+    _check_device(seen.row, serial)
+    if seen.row["seen_at"] is not None:
+        return _repeated(event, seen.row)
+    if event.history:
+        decision, statements = history.book(session, event, seen, plate, zone)
+    else:
+        decision, statements = _live(event, seen, plate, _when(event, seen.row))
+    event_id, device_id = seen.row["event_id"], seen.row["device_id"]
+    send(session, [events.recorded(event, event_id, device_id, decision), *statements])
+    DECISIONS.labels(event.type, decision["action"], decision["reason"]).inc()
+    return Receipt(event.key, False, event.recorded_at, decision, seen.row["display"])
+
+
+def _check_device(row: DictRow, serial: str | None) -> None:
+    if row["direction"] is None:
+        raise Problem(403, "no-lane", "This device stands in no lane.")
+    if serial is not None and serial != row["serial"]:
+        raise Problem(403, "wrong-serial", "This token belongs to a device of another serial.")
+
+
+def _when(event: Event, row: DictRow) -> datetime:
+    """A device whose clock is known to be off is priced by ours."""
+    return event.at if row["clock_off_seconds"] is None else event.recorded_at
+
+
+def _repeated(event: Event, row: DictRow) -> Receipt:
+    events.repeat(event, row["seen_type"], row["seen_data"])
+    fresh = event.recorded_at - row["seen_at"] <= events.REPEAT
+    decision = (
+        row["seen_answer"] if fresh and row["seen_answer"] else told("hold", "replayed", None)
+    )
+    return Receipt(event.key, True, row["seen_at"], decision, row["display"])
+
+
+def _live(
+    event: Event, seen: Look, plate: Plate | None, at: datetime
+) -> tuple[dict[str, Any], list[Statement]]:
+    outcome = decide(seen.facts, plate, at)
+    row = seen.row
+    statements: list[Statement] = []
+    stay_id = row["stay_id"]
+    if outcome.opens_stay and plate:
+        stay_id = row["new_stay_id"]
+        statements += _opened(row, outcome, plate, at)
+    if outcome.fee:
+        statements += record.fee_taken(
+            stay_id=row["stay_id"],
+            fee=outcome.fee,
+            household_id=row["household_id"] or row["stay_household_id"],
+            owner_household_id=row["stay_owner_household_id"],
+            from_balance_fen=outcome.pay_from_balance_fen,
+            at=at,
+        )
+    if outcome.closes_stay and outcome.fee:
+        left_at = max(at, row["entered_at"])
+        statements += record.stay_closed(stay_id, left_at, row["event_id"], outcome.fee.total_fen)
+    if outcome.needs_a_person:
+        statements.append(
+            record.case_raised(event, row["event_id"], row["device_id"], outcome.reason, plate)
+        )
+    space = outcome.space.code if outcome.space else row["stay_space"]
+    text = plate.text if plate else None
+    decision = told(
+        outcome.action, outcome.reason, text, stay_id=stay_id, space=space, fee=outcome.fee
+    )
+    return decision, statements
+
+
+def _opened(row: DictRow, outcome: Outcome, plate: Plate, at: datetime) -> list[Statement]:
+    return record.stay_opened(
+        stay_id=row["new_stay_id"],
+        lot_id=row["lot_id"],
+        plate=plate,
+        right=outcome.reason,
+        at=at,
+        event_id=row["event_id"],
+        space_id=outcome.space.id if outcome.space else None,
+        permit_id=row["permit_id"],
+        tariff_id=row["tariff_id"],
+        household_id=row["household_id"],
+    )

@@ -1,0 +1,235 @@
+"""Routes: lots and what they cost, who may park, and the stays."""
+
+from typing import Any
+
+from flask_smorest import Blueprint
+from flask_smorest.pagination import PaginationParameters
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.app import settings
+from core.db import atomic, db
+from core.errors import invalid
+from identity.auth import current, requires
+from identity.models import Household
+from parking import lots, plates, rights, stays
+from parking.models import BlockedPlate, Lot, Permit, Space, Tariff, Vehicle
+from parking.schemas import (
+    BlockedPlateSchema,
+    BlockSchema,
+    LaneSchema,
+    LotSchema,
+    PermitSchema,
+    SpacesSchema,
+    StayFilterSchema,
+    StaySchema,
+    TariffSchema,
+    VehicleSchema,
+)
+
+garage = Blueprint("lots", __name__, url_prefix="/api/v1", description="车场 · lots and tariffs")
+permission = Blueprint(
+    "rights", __name__, url_prefix="/api/v1", description="通行权 · vehicles, permits, blocks"
+)
+observed = Blueprint("stays", __name__, url_prefix="/api/v1", description="停车记录 · stays")
+blueprints = [garage, permission, observed]
+
+
+@garage.get("/lots")
+@requires()
+@garage.response(200, LotSchema(many=True))
+def list_lots() -> Any:
+    """Every lot and what is free now."""
+    return lots.lots(db.session(), clock.now())
+
+
+@garage.post("/lots")
+@requires("admin")
+@garage.arguments(LotSchema)
+@garage.response(201, LotSchema)
+def add_lot(new: dict[str, Any]) -> dict[str, Any]:
+    """A new lot."""
+    atomic(lots.add_lot, **new)
+    return new | {"capacity": 0, "free_now": 0}
+
+
+@garage.post("/lots/<string:code>/spaces")
+@requires("admin")
+@garage.arguments(SpacesSchema)
+@garage.response(204)
+def add_spaces(new: dict[str, Any], code: str) -> None:
+    """New spaces of a lot."""
+    atomic(_add_spaces, code, **new)
+
+
+@garage.post("/lots/<string:code>/lanes")
+@requires("admin")
+@garage.arguments(LaneSchema)
+@garage.response(201, LaneSchema)
+def add_lane(new: dict[str, Any], code: str) -> dict[str, Any]:
+    """A way into or out of a lot."""
+    atomic(lambda session: lots.add_lane(session, lots.lot_by_code(session, code), **new))
+    return new
+
+
+@garage.get("/lots/<string:code>/tariffs")
+@requires()
+@garage.response(200, TariffSchema(many=True))
+def list_tariffs(code: str) -> Any:
+    """Every price version of a lot, newest first."""
+    lot = lots.lot_by_code(db.session(), code)
+    return db.session.scalars(
+        select(Tariff).where(Tariff.lot_id == lot.id).order_by(Tariff.version.desc())
+    )
+
+
+@garage.post("/lots/<string:code>/tariffs")
+@requires("admin", "finance")
+@garage.arguments(TariffSchema)
+@garage.response(201, TariffSchema)
+def add_tariff(new: dict[str, Any], code: str) -> Tariff:
+    """The next price version, from `valid_from` (now, if not given); never for the past."""
+    now = clock.now()
+    valid_from = new["valid_from"] or now
+    if valid_from < now:
+        raise invalid("valid_from", "must not lie in the past")
+    return atomic(
+        lambda session: lots.add_tariff(
+            session, lots.lot_by_code(session, code), new["rules"], valid_from
+        )
+    )
+
+
+@permission.get("/vehicles")
+@requires("resident", "operator", "admin")
+@permission.response(200, VehicleSchema(many=True))
+@permission.paginate()
+def list_vehicles(pagination_parameters: PaginationParameters) -> Any:
+    """Registered vehicles; a resident sees the household's own."""
+    query = select(Vehicle).order_by(Vehicle.id)
+    if current().household_id is not None:
+        query = query.where(Vehicle.household_id == current().household_id)
+    return _page(query, pagination_parameters)
+
+
+@permission.post("/vehicles")
+@requires("operator", "admin")
+@permission.arguments(VehicleSchema)
+@permission.response(201, VehicleSchema)
+def add_vehicle(new: dict[str, Any]) -> Vehicle:
+    """Register a household's vehicle."""
+    if db.session.get(Household, new["household_id"]) is None:
+        raise invalid("household_id", "must be a household")
+    plate = rights.plate_of(new["plate"], new["plate_color"])
+    return atomic(rights.register_vehicle, new["household_id"], plate)
+
+
+@permission.get("/permits")
+@requires("operator", "admin")
+@permission.response(200, PermitSchema(many=True))
+@permission.paginate()
+def list_permits(pagination_parameters: PaginationParameters) -> Any:
+    """Every permit, newest first."""
+    query = (
+        select(
+            *(Permit.__table__.c[name] for name in ("id", "kind", "plate", "plate_color")),
+            Permit.starts_at,
+            Permit.ends_at,
+            Lot.code.label("lot"),
+            Space.code.label("space"),
+        )
+        .join(Lot, Lot.id == Permit.lot_id)
+        .outerjoin(Space, Space.id == Permit.space_id)
+        .order_by(Permit.id.desc())
+    )
+    pagination_parameters.item_count = db.session.scalar(select(func.count(Permit.id)))
+    first, size = pagination_parameters.first_item, pagination_parameters.page_size
+    return db.session.execute(query.offset(first).limit(size)).mappings()
+
+
+@permission.post("/permits")
+@requires("operator", "admin")
+@permission.arguments(PermitSchema)
+@permission.response(201, PermitSchema)
+def add_permit(new: dict[str, Any]) -> dict[str, Any]:
+    """Give a plate a standing right."""
+    plate = rights.plate_of(new.pop("plate"), new.pop("plate_color"))
+    permit_id = atomic(lambda session: rights.grant_permit(session, plate=plate, **new).id)
+    return new | {"id": permit_id, "plate": plate.text, "plate_color": plate.color}
+
+
+@permission.delete("/permits/<int:permit_id>")
+@requires("operator", "admin")
+@permission.response(204)
+def end_permit(permit_id: int) -> None:
+    """End a permit now."""
+    atomic(rights.end_permit, permit_id, clock.now())
+
+
+@permission.get("/blocked-plates")
+@requires("operator", "admin")
+@permission.response(200, BlockedPlateSchema(many=True))
+@permission.paginate()
+def list_blocked_plates(pagination_parameters: PaginationParameters) -> Any:
+    """Plates that must not come in."""
+    return _page(select(BlockedPlate).order_by(BlockedPlate.plate), pagination_parameters)
+
+
+@permission.put("/blocked-plates/<string:plate>")
+@requires("operator", "admin")
+@permission.arguments(BlockSchema)
+@permission.response(204)
+def block_plate(body: dict[str, str], plate: str) -> None:
+    """Keep a plate out."""
+    atomic(rights.block, rights.plate_of(plate), body["reason"])
+
+
+@permission.delete("/blocked-plates/<string:plate>")
+@requires("operator", "admin")
+@permission.response(204)
+def unblock_plate(plate: str) -> None:
+    """Let a plate in again."""
+    atomic(rights.unblock, rights.plate_of(plate))
+
+
+@observed.get("/stays")
+@requires("resident", "operator", "finance", "auditor", "admin")
+@observed.arguments(StayFilterSchema, location="query")
+@observed.response(200, StaySchema(many=True))
+@observed.paginate()
+def list_stays(wanted: dict[str, Any], pagination_parameters: PaginationParameters) -> Any:
+    """Stays, newest first; a resident sees those of the household's plates."""
+    matching = {
+        "plate": plates.normalise(wanted["plate"]) if wanted["plate"] else None,
+        "status": wanted["status"],
+        "household": current().household_id,
+        "limit": pagination_parameters.page_size,
+        "offset": pagination_parameters.first_item,
+    }
+    pagination_parameters.item_count, page = stays.stays(
+        db.session(), matching, clock.now(), settings().zone
+    )
+    return page
+
+
+@observed.get("/stays/<int:stay_id>")
+@requires("resident", "operator", "finance", "auditor", "admin")
+@observed.response(200, StaySchema)
+def show_stay(stay_id: int) -> dict[str, Any]:
+    """One stay with its fee as it stands, line by line."""
+    household = current().household_id
+    return stays.stay(db.session(), stay_id, household, clock.now(), settings().zone)
+
+
+def _add_spaces(
+    session: Session, code: str, codes: list[str], owner_household_id: int | None
+) -> None:
+    owners = dict.fromkeys(codes, owner_household_id) if owner_household_id else None
+    lots.add_spaces(session, lots.lot_by_code(session, code), codes, owners)
+
+
+def _page(query: Any, pagination: PaginationParameters) -> Any:
+    counted = select(func.count()).select_from(query.order_by(None).subquery())
+    pagination.item_count = db.session.scalar(counted)
+    return db.session.scalars(query.offset(pagination.first_item).limit(pagination.page_size))

@@ -1,0 +1,135 @@
+"""What the gate answers: facts in, outcome out. Pure.
+
+An outcome says what to open, what to tell the driver, what becomes of the stay, what is
+charged and paid, and whether a person should look. Nothing here reads or writes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from parking.fees import Bill, Owed, owed
+from parking.plates import Plate
+
+REPEAT = timedelta(seconds=10)
+"""A camera retries within this time, and a car standing in the lane is read again."""
+
+NEEDS_A_PERSON = frozenset(
+    {
+        "no-plate",
+        "blocked",
+        "already-inside",
+        "lot-full",
+        "unknown-stay",
+        "no-right",
+        "no-tariff",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FreeSpace:
+    """A space that nobody claims, and its private owner's household if it has one."""
+
+    id: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStay:
+    """The stay the plate is inside with."""
+
+    id: int
+    right: str
+    space: str | None
+    bill: Bill
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that an answer depends on, read in one look."""
+
+    direction: str
+    takes_walk_ins: bool
+    has_tariff: bool
+    blocked: bool
+    permit_id: int | None
+    free_space: FreeSpace | None
+    stay: OpenStay | None
+    left_at: datetime | None
+    has_household: bool
+    balance_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer and its consequences."""
+
+    action: str
+    reason: str
+    opens_stay: bool = False
+    closes_stay: bool = False
+    space: FreeSpace | None = None
+    fee: Owed | None = None
+    charge_fen: int = 0
+    pay_from_balance_fen: int = 0
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether an operator must hear of it."""
+        return self.reason in NEEDS_A_PERSON
+
+
+def decide(facts: Facts, plate: Plate | None, at: datetime) -> Outcome:
+    """Answer a vehicle that stands at the gate at `at`."""
+    if plate is None:
+        return _hold("no-plate")
+    return _entry(facts, at) if facts.direction == "entry" else _exit(facts, at)
+
+
+def _entry(facts: Facts, at: datetime) -> Outcome:
+    if facts.stay:
+        just_now = timedelta(0) <= at - facts.stay.bill.entered_at <= REPEAT
+        return _open(facts.stay.right) if just_now else _hold("already-inside")
+    if facts.blocked:
+        return _hold("blocked")
+    if facts.permit_id is None and not facts.takes_walk_ins:
+        return _hold("no-right")
+    if facts.permit_id is None and not facts.has_tariff:
+        return _hold("no-tariff")
+    if facts.free_space is None:
+        return _hold("lot-full")
+    right = "walk-in" if facts.permit_id is None else "permit"
+    return Outcome("open", right, opens_stay=True, space=facts.free_space)
+
+
+def _exit(facts: Facts, at: datetime) -> Outcome:
+    if facts.stay is None:
+        just_left = facts.left_at and timedelta(0) <= at - facts.left_at <= REPEAT
+        return _open("paid") if just_left else _hold("unknown-stay")
+    fee = owed(facts.stay.bill, at)
+    if fee.due_fen <= 0:
+        return Outcome("open", _why_free(facts.stay, fee), closes_stay=True, fee=fee)
+    if facts.has_household and facts.balance_fen >= fee.due_fen:
+        return Outcome(
+            "open",
+            "balance-charged",
+            closes_stay=True,
+            fee=fee,
+            charge_fen=fee.to_charge_fen,
+            pay_from_balance_fen=fee.due_fen,
+        )
+    return Outcome("hold", "payment-due", fee=fee, charge_fen=fee.to_charge_fen)
+
+
+def _why_free(stay: OpenStay, fee: Owed) -> str:
+    if fee.total_fen:
+        return "paid"
+    return "permit" if stay.right == "permit" else "nothing-due"
+
+
+def _open(reason: str) -> Outcome:
+    return Outcome("open", reason)
+
+
+def _hold(reason: str) -> Outcome:
+    return Outcome("hold", reason)

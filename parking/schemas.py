@@ -1,0 +1,118 @@
+"""Lots, rights and stays as JSON."""
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from core.http import LARGEST_ID, Instant, Schema
+from parking.plates import COLORS
+
+CODE = validate.Regexp(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,31}\Z")
+ID = validate.Range(1, LARGEST_ID)
+PLATE = validate.Length(1, 32)
+
+
+class LotSchema(Schema):
+    """A garage or rack."""
+
+    code = fields.String(required=True, validate=CODE)
+    name = fields.String(required=True, validate=validate.Length(1, 64))
+    kind = fields.String(required=True, validate=validate.OneOf(["car", "ebike"]))
+    takes_walk_ins = fields.Boolean(load_default=True, load_only=True)
+    capacity = fields.Integer(dump_only=True)
+    free_now = fields.Integer(dump_only=True)
+
+
+class SpacesSchema(Schema):
+    """New spaces of a lot; with a household they are that household's own."""
+
+    codes = fields.List(
+        fields.String(validate=CODE), required=True, validate=validate.Length(1, 1000)
+    )
+    owner_household_id = fields.Integer(load_default=None, allow_none=True, validate=ID)
+
+
+class LaneSchema(Schema):
+    """A way in or out."""
+
+    code = fields.String(required=True, validate=CODE)
+    name = fields.String(required=True, validate=validate.Length(1, 64))
+    direction = fields.String(required=True, validate=validate.OneOf(["entry", "exit"]))
+
+
+class TariffSchema(Schema):
+    """One version of a lot's price rules."""
+
+    id = fields.Integer(dump_only=True)
+    version = fields.Integer(dump_only=True)
+    valid_from = Instant(load_default=None)
+    rules = fields.Dict(keys=fields.String(), required=True)
+
+
+class VehicleSchema(Schema):
+    """A household's vehicle."""
+
+    id = fields.Integer(dump_only=True)
+    plate = fields.String(required=True, validate=PLATE)
+    plate_color = fields.String(load_default="unknown", validate=validate.OneOf(COLORS))
+    household_id = fields.Integer(required=True, strict=True, validate=ID)
+
+
+class PermitSchema(Schema):
+    """A standing right of a plate."""
+
+    id = fields.Integer(dump_only=True)
+    lot = fields.String(required=True, validate=CODE)
+    kind = fields.String(required=True, validate=validate.OneOf(["resident", "monthly", "staff"]))
+    plate = fields.String(required=True, validate=PLATE)
+    plate_color = fields.String(load_default="unknown", validate=validate.OneOf(COLORS))
+    space = fields.String(load_default=None, allow_none=True, validate=CODE)
+    starts_at = Instant(required=True)
+    ends_at = Instant(required=True)
+
+
+class BlockSchema(Schema):
+    """Why a plate must not come in."""
+
+    reason = fields.String(required=True, validate=validate.Length(1, 200))
+
+
+class BlockedPlateSchema(ma.Schema):
+    """A plate that must not come in."""
+
+    plate = fields.String()
+    reason = fields.String()
+    recorded_at = fields.AwareDateTime()
+
+
+class StayFilterSchema(Schema):
+    """Which stays to list."""
+
+    plate = fields.String(load_default=None, validate=PLATE)
+    status = fields.String(
+        load_default=None,
+        validate=validate.OneOf(["open", "closed", "entry-missing", "exit-missing"]),
+    )
+
+
+class FeeSchema(ma.Schema):
+    """What a stay costs and why."""
+
+    total_fen = fields.Integer()
+    due_fen = fields.Integer()
+    lines = fields.List(fields.Dict())
+
+
+class StaySchema(ma.Schema):
+    """Observed entry to exit."""
+
+    id = fields.Integer()
+    plate = fields.String()
+    plate_color = fields.String()
+    lot = fields.String()
+    space = fields.String(allow_none=True)
+    right = fields.String()
+    entered_at = fields.AwareDateTime(allow_none=True)
+    exited_at = fields.AwareDateTime(allow_none=True)
+    status = fields.String()
+    fee = fields.Nested(FeeSchema, allow_none=True)
+    paid_fen = fields.Integer()

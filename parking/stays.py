@@ -1,0 +1,104 @@
+"""Stays as people see them, with the fee as it stands; and the fee brought up to date."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from psycopg.rows import DictRow, dict_row
+from sqlalchemy.orm import Session
+
+from core.db import driver, fetch_row, send
+from core.errors import not_found
+from parking import record
+from parking.facts import bill_of
+from parking.fees import owed
+
+STAYS = """
+SELECT s.id, s.plate, s.plate_color, s.status, s."right", s.entered_at, s.exited_at, s.fee_fen,
+    s.household_id AS stay_household_id, lot.code AS lot, space.code AS space,
+    space.owner_household_id AS stay_owner_household_id, permit.ends_at AS permit_ends_at,
+    t.id AS stay_tariff_id, t.version AS stay_tariff_version, t.rules AS stay_rules,
+    r.charged_fen, r.paid_fen, r.moved_at AS priced_at
+FROM stay s
+JOIN lot ON lot.id = s.lot_id
+LEFT JOIN space ON space.id = s.space_id
+LEFT JOIN permit ON permit.id = s.permit_id
+LEFT JOIN tariff t ON t.id = s.tariff_id
+LEFT JOIN receivable r ON r.source = 'stay' AND r.source_id = s.id
+"""
+
+ONE = (
+    STAYS
+    + "WHERE s.id = %(id)s AND (%(household)s::bigint IS NULL OR s.household_id = %(household)s)"
+)
+
+ALL = """
+WHERE (%(household)s::bigint IS NULL OR s.household_id = %(household)s)
+  AND (%(plate)s::text IS NULL OR s.plate = %(plate)s)
+  AND (%(status)s::text IS NULL OR s.status = %(status)s)
+"""
+
+PAGE = STAYS + ALL + "ORDER BY s.id DESC LIMIT %(limit)s OFFSET %(offset)s"
+COUNT = "SELECT count(*) AS count FROM stay s" + ALL  # noqa: S608 - constants of ours
+
+
+def stay(
+    session: Session, stay_id: int, household_id: int | None, now: datetime, zone: ZoneInfo
+) -> dict[str, Any]:
+    """One stay; Problem 404 if there is none or it is another household's."""
+    row = fetch_row(session, (ONE, {"id": stay_id, "household": household_id}))
+    if row is None:
+        raise not_found("stay")
+    return _shown(row, now, zone)
+
+
+def stays(
+    session: Session, wanted: dict[str, Any], now: datetime, zone: ZoneInfo
+) -> tuple[int, Sequence[dict[str, Any]]]:
+    """How many stays match, and one page of them, newest first.
+
+    `wanted` has household, plate, status (None matches all), limit and offset.
+    """
+    with driver(session).cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(PAGE, wanted).fetchall()
+    count = fetch_row(session, (COUNT, wanted))
+    return (count or {"count": 0})["count"], [_shown(row, now, zone) for row in rows]
+
+
+def bring_charge_up_to_date(
+    session: Session, stay_id: int, now: datetime, zone: ZoneInfo
+) -> int | None:
+    """Charge an open stay what it owes by now, so that it can be paid before leaving.
+
+    Returns the household that owes, if one is known; Problem 404 if there is no such stay.
+    """
+    row = fetch_row(session, (ONE + " FOR UPDATE OF s", {"id": stay_id, "household": None}))
+    if row is None:
+        raise not_found("stay")
+    household_id: int | None = row["stay_household_id"]
+    if row["status"] != "open":
+        return household_id
+    statements = record.fee_taken(
+        stay_id=stay_id,
+        fee=owed(bill_of(row, zone), now),
+        household_id=household_id,
+        owner_household_id=row["stay_owner_household_id"],
+        from_balance_fen=0,
+        at=now,
+    )
+    send(session, statements)
+    return household_id
+
+
+def _shown(row: DictRow, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
+    shown = {name: row[name] for name in ("id", "plate", "plate_color", "lot", "space", "right")}
+    shown |= {name: row[name] for name in ("entered_at", "exited_at", "status")}
+    return shown | {"fee": _fee(row, now, zone), "paid_fen": row["paid_fen"] or 0}
+
+
+def _fee(row: DictRow, now: datetime, zone: ZoneInfo) -> dict[str, Any] | None:
+    """The running fee of an open stay, the final one of a closed; None while half is unseen."""
+    if row["status"] not in ("open", "closed"):
+        return None
+    return owed(bill_of(row, zone), row["exited_at"] or now).as_json()

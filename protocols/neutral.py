@@ -1,0 +1,194 @@
+"""The neutral protocol: devices that speak the contract's own JSON."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+import marshmallow as ma
+from flask import request
+from flask_smorest import Blueprint
+from marshmallow import fields, validate
+from werkzeug.exceptions import BadRequest
+
+from core import clock
+from core.app import settings
+from core.db import Session, atomic
+from core.errors import Problem, invalid
+from core.http import Instant, Schema, mend, problem_response
+from devices import events, registry
+from devices.events import Event, Receipt
+from parking import access, plates
+
+blueprint = Blueprint(
+    "device-events", __name__, url_prefix="/api/v1/device-events", description="What devices say"
+)
+
+BATCH = 500
+
+
+class EventSchema(Schema):
+    """One event of a device."""
+
+    event_id = fields.String(required=True, validate=validate.Length(1, 128))
+    type = fields.String(
+        required=True, validate=validate.OneOf(["gate.request", "device.heartbeat"])
+    )
+    occurred_at = Instant(required=True)
+    data = fields.Dict(keys=fields.String(), load_default=dict)
+
+
+class GateRequestSchema(Schema):
+    """`data` of a gate.request."""
+
+    plate = fields.String(required=True, validate=validate.Length(max=32))
+    plate_color = fields.String(load_default="unknown", validate=validate.OneOf(plates.COLORS))
+    confidence = fields.Float(validate=validate.Range(0, 1))
+    replayed = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+
+
+class ReceiptSchema(ma.Schema):
+    """What a device is told."""
+
+    event_id = fields.String()
+    duplicate = fields.Boolean()
+    recorded_at = fields.AwareDateTime()
+    decision = fields.Dict(allow_none=True)
+
+
+class BatchSchema(Schema):
+    """Up to 500 events, each judged by itself."""
+
+    events = fields.List(fields.Raw(), required=True, validate=validate.Length(1, BATCH))
+
+
+class ResultsSchema(ma.Schema):
+    """A receipt or a problem for each event, in order."""
+
+    results = fields.List(fields.Dict())
+
+
+ONE = EventSchema()
+GATE = GateRequestSchema()
+MANY = BatchSchema()
+RECEIPT = ReceiptSchema()
+
+
+def _body(schema: type[Schema]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+@blueprint.post("")
+@blueprint.doc(requestBody=_body(EventSchema), security=[{"bearer": []}])
+@blueprint.response(200, ReceiptSchema)
+def take_event() -> dict[str, Any]:
+    """Take one event and answer it; a vehicle may be waiting."""
+    token = _token()
+    try:
+        said = load(ONE, request.get_json())
+        return _receipt(_take(token, said, request.get_data(cache=True)))
+    except (Problem, BadRequest):
+        _known(token)
+        raise
+
+
+@blueprint.post("/batch")
+@blueprint.doc(requestBody=_body(BatchSchema), security=[{"bearer": []}])
+@blueprint.response(200, ResultsSchema)
+def take_batch() -> dict[str, Any]:
+    """Take up to 500 events in order; a bad one does not fail the others."""
+    token = _token()
+    _known(token)
+    batch = load(MANY, request.get_json())
+    return {"results": [_take_one_of_many(token, item) for item in batch["events"]]}
+
+
+def load(schema: Schema, value: Any, within: str = "") -> dict[str, Any]:
+    """Validate by a schema; raises Problem 422 naming the fields."""
+    try:
+        loaded: dict[str, Any] = schema.load(value)
+    except ma.ValidationError as error:
+        errors = {mend(f"{within}{name}"): rule for name, rule in error.messages_dict.items()}
+        raise Problem(422, "invalid", "The request breaks a rule.", errors=errors) from error
+    return loaded
+
+
+def _known(token: str) -> None:
+    """A stranger learns nothing about the rules: Problem 401 before any other refusal."""
+    atomic(registry.authenticate, token, clock.now())
+
+
+def _take_one_of_many(token: str, item: Any) -> Any:
+    try:
+        return RECEIPT.dump(_receipt(_take(token, load(ONE, item), json.dumps(item).encode())))
+    except Problem as refused:
+        problem = refused
+    event_id = item.get("event_id") if isinstance(item, dict) else None
+    return {"event_id": event_id, "problem": problem_response(problem).get_json()}
+
+
+def _take(token: str, said: dict[str, Any], raw: bytes) -> Receipt:
+    now = clock.now()
+    if not events.plausible(said["occurred_at"], now):
+        raise invalid("occurred_at", "must lie within the last 400 days")
+    if said["type"] == "gate.request":
+        return _gate(token, said, raw, now)
+    event = _event(said, said["data"], raw, now)
+    return atomic(_heartbeat, token, event)
+
+
+def _gate(token: str, said: dict[str, Any], raw: bytes, now: datetime) -> Receipt:
+    data = load(GATE, said["data"], "data.")
+    plate = None
+    if not plates.is_no_plate(data["plate"]):
+        plate = plates.parse(data["plate"], data["plate_color"])
+        if plate is None:
+            raise invalid("data.plate", "must be a Chinese number plate, or empty when unread")
+    replayed = data.pop("replayed")
+    event = _event(said, data, raw, now, replayed=replayed)
+    return atomic(
+        access.answer,
+        event,
+        token_digest=registry.digest(token),
+        plate=plate,
+        zone=settings().zone,
+    )
+
+
+def _heartbeat(session: Session, token: str, event: Event) -> Receipt:
+    device = registry.authenticate(session, token, event.recorded_at)
+    return events.heartbeat(session, device, event)
+
+
+def _event(
+    said: dict[str, Any],
+    data: dict[str, Any],
+    raw: bytes,
+    now: datetime,
+    *,
+    replayed: bool = False,
+) -> Event:
+    return Event(
+        key=said["event_id"],
+        type=said["type"],
+        occurred_at=said["occurred_at"],
+        recorded_at=now,
+        data=data,
+        raw=raw,
+        replayed=replayed,
+    )
+
+
+def _receipt(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "event_id": receipt.key,
+        "duplicate": receipt.duplicate,
+        "recorded_at": receipt.recorded_at,
+        "decision": receipt.decision,
+    }
+
+
+def _token() -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise registry.unknown_device()
+    return token

@@ -1,0 +1,207 @@
+"""The sample community of `make run`: people, garage, devices, prices. Secrets are random."""
+
+import json
+import secrets
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.app import settings
+from core.db import atomic
+from devices import registry
+from identity import people
+from identity.models import Person
+from ledger.models import SplitRule
+from parking import lots, rights
+from parking.models import Lot
+from parking.plates import Plate
+from parking.tariff import CapPer, Rules
+
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+
+CAR_RULES = Rules(
+    free_minutes=30,
+    free_deducted=False,
+    first_minutes=60,
+    first_fen=300,
+    unit_minutes=30,
+    unit_fen=100,
+    cap_fen=1500,
+    cap_per=CapPer.CALENDAR_DAY,
+    leave_within_minutes=15,
+)
+EBIKE_RULES = Rules(
+    free_minutes=60,
+    free_deducted=False,
+    first_minutes=720,
+    first_fen=50,
+    unit_minutes=720,
+    unit_fen=50,
+    cap_fen=100,
+    cap_per=CapPer.CALENDAR_DAY,
+    leave_within_minutes=15,
+)
+PRIVATE_SPACES = 20
+
+# role in sample.json: (username, role, name, household, plate)
+CAST: dict[str, tuple[str, str, str, str | None, Plate | None]] = {
+    "resident": ("li.na", "resident", "李娜", "1-101", Plate("川A12345", "blue")),
+    "owner": ("wang.qiang", "resident", "王强", "2-202", Plate("川A67890", "blue")),
+    "operator": ("operator", "operator", "值班员", None, None),
+    "finance": ("finance", "finance", "财务", None, None),
+    "auditor": ("auditor", "auditor", "审计", None, None),
+    "admin": ("admin", "admin", "管理员", None, None),
+}
+
+# name in sample.json: (code, kind, lane, display)
+DEVICES: dict[str, tuple[str, str, str | None, str]] = {
+    "entry": ("b2-entry-camera", "camera", "b2-entry", "led-485"),
+    "exit": ("b2-exit-camera", "camera", "b2-exit", "led-485"),
+    "dock": ("eb-dock", "dock", None, "none"),
+    "cabinet": ("cabinet-1", "cabinet", None, "none"),
+}
+
+
+@click.command("sample")
+@with_appcontext
+def command() -> None:
+    """Fill in the sample community if it is not there, and write sample.json."""
+    path = settings().home / "sample.json"
+    known = _read(path)
+    secret = atomic(fill, known)
+    _write(path, {"base_url": settings().base_url, **secret})
+
+
+def fill(session: Session, known: dict[str, Any] | None) -> dict[str, Any]:
+    """The community's users and devices with their secrets.
+
+    The first time everything is made. Later what `known` says is believed; when it is lost,
+    new secrets are given.
+    """
+    if session.scalar(select(Lot.id).where(Lot.code == "B2")) is None:
+        return _create(session)
+    if known:
+        return {"users": known["users"], "devices": known["devices"]}
+    return _renew(session)
+
+
+def _create(session: Session) -> dict[str, Any]:
+    users = _people(session)
+    _garages(session)
+    _split_rules(session)
+    return {"users": users, "devices": _devices(session)}
+
+
+def _people(session: Session) -> dict[str, Any]:
+    users = {}
+    for part, (username, role, name, code, plate) in CAST.items():
+        password = secrets.token_urlsafe(12)
+        household = people.create_household(session, code) if code else None
+        people.create_person(session, username, password, role, name=name, household=household)
+        users[part] = {"username": username, "password": password}
+        if household and plate:
+            rights.register_vehicle(session, household.id, plate)
+            users[part]["plate"] = plate.text
+    return users
+
+
+def _garages(session: Session) -> None:
+    garage = lots.add_lot(session, code="B2", name="地下二层车库", kind="car", takes_walk_ins=True)
+    rack = lots.add_lot(
+        session, code="EB", name="电动自行车车棚", kind="ebike", takes_walk_ins=True
+    )
+    owner = people.household_by_code(session, "2-202")
+    neighbours = people.create_household(session, "3-303", "邻里业主")
+    codes = [f"B2-{n:03d}" for n in range(1, 321)]
+    owners = dict.fromkeys(codes[:PRIVATE_SPACES], neighbours.id)
+    if owner:
+        owners["B2-001"] = owner.id
+    lots.add_spaces(session, garage, codes, owners)
+    lots.add_spaces(session, rack, [f"EB-{n:03d}" for n in range(1, 221)])
+    lots.add_lane(session, garage, code="b2-entry", name="B2 入口", direction="entry")
+    lots.add_lane(session, garage, code="b2-exit", name="B2 出口", direction="exit")
+    lots.add_tariff(session, garage, asdict(CAR_RULES), BEGINNING)
+    lots.add_tariff(session, rack, asdict(EBIKE_RULES), BEGINNING)
+    plate = CAST["owner"][4]
+    if plate:
+        rights.grant_permit(
+            session,
+            lot="B2",
+            kind="resident",
+            plate=plate,
+            starts_at=BEGINNING,
+            ends_at=BEGINNING + timedelta(days=3650),
+            space="B2-001",
+        )
+
+
+def _split_rules(session: Session) -> None:
+    voted = "样例：居民代表会议 2026-01-01"
+    for income, ownership, micro_fund, company, owner in (
+        ("parking", "community", 70, 30, 0),
+        ("parking", "private", 20, 10, 70),
+        ("ebike", "community", 70, 30, 0),
+    ):
+        session.add(
+            SplitRule(
+                income=income,
+                ownership=ownership,
+                micro_fund=micro_fund,
+                property=company,
+                owner=owner,
+                valid_from=BEGINNING.date(),
+                decided_by=voted,
+                recorded_at=clock.now(),
+            )
+        )
+
+
+def _devices(session: Session) -> dict[str, Any]:
+    shown = {}
+    for part, (code, kind, lane, display) in DEVICES.items():
+        serial = f"{secrets.token_hex(4)}-{secrets.token_hex(4)}"
+        issued = registry.register(
+            session, code=code, serial=serial, kind=kind, lane=lane, display=display
+        )
+        shown[part] = {"id": code, "token": issued.token, "serial": serial}
+    return shown
+
+
+def _renew(session: Session) -> dict[str, Any]:
+    users: dict[str, Any] = {}
+    for part, (username, _, _, _, plate) in CAST.items():
+        password = secrets.token_urlsafe(12)
+        person_id = session.scalar(select(Person.id).where(Person.username == username))
+        if person_id is not None:
+            people.update_person(session, person_id, {"password": password})
+        users[part] = {"username": username, "password": password}
+        if plate:
+            users[part]["plate"] = plate.text
+    devices = {}
+    for part, (code, *_) in DEVICES.items():
+        issued = registry.rotate(session, code, clock.now())
+        devices[part] = {"id": code, "token": issued.token, "serial": issued.device.serial}
+    return {"users": users, "devices": devices}
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return known if isinstance(known, dict) and {"users", "devices"} <= known.keys() else None
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)
+    fresh.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    fresh.replace(path)
