@@ -112,7 +112,8 @@ def of_charge(charge: ChargeFacts, rule: Split) -> Entry:
         (PROPERTY_PAYABLE, PROPERTY_COMPANY),
         (OWNERS_PAYABLE, None if owner is None else household_party(owner)),
     )
-    parts = shares(charge.amount_fen, (rule.micro_fund, rule.property, rule.owner))
+    weights = rule.micro_fund, rule.property, rule.owner
+    parts = shares(charge.amount_fen, weights)
     debit = Line(RECEIVABLE, _party(charge.household_id), charge.amount_fen)
     credits_ = (
         Line(account, party, -part) for (account, party), part in zip(to, parts, strict=True)

@@ -124,6 +124,7 @@ class Receivable(Base):
     household_id: Mapped[int | None] = mapped_column(ForeignKey("household.id"))
     charged_fen: Mapped[int] = mapped_column(Fen)
     paid_fen: Mapped[int] = mapped_column(Fen)
+    moved_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class Payment(Settled, Base):

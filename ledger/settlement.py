@@ -52,7 +52,10 @@ WHERE t.settled_at IS NULL AND t.set_aside_reason IS NULL
 ORDER BY t.id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 """
 
-RULES = "SELECT id, income, ownership, micro_fund, property, owner, valid_from FROM split_rule"
+RULES = """
+SELECT id, income, ownership, micro_fund, property, owner, valid_from
+FROM split_rule
+"""
 INACTIVE = "SELECT code FROM account WHERE NOT active"
 CLOSED = "SELECT month FROM lock_months(%(days)s::date[]) WHERE status = 'closed'"
 

@@ -75,8 +75,10 @@ END $$;
 CREATE FUNCTION ledger_charge_raised() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.kind = 'fee' THEN
-        INSERT INTO receivable (source, source_id, household_id, charged_fen, paid_fen)
-        VALUES (NEW.source, NEW.source_id, NEW.household_id, NEW.amount_fen, 0);
+        INSERT INTO receivable
+            (source, source_id, household_id, charged_fen, paid_fen, moved_at)
+        VALUES
+            (NEW.source, NEW.source_id, NEW.household_id, NEW.amount_fen, 0, NEW.occurred_at);
         RETURN NULL;
     END IF;
     PERFORM 1 FROM charge fee
@@ -88,14 +90,16 @@ BEGIN
         RAISE EXCEPTION 'a % names the fee of its own source, debtor and owner', NEW.kind
             USING ERRCODE = 'foreign_key_violation';
     END IF;
-    UPDATE receivable SET charged_fen = charged_fen + NEW.amount_fen
+    UPDATE receivable SET charged_fen = charged_fen + NEW.amount_fen,
+        moved_at = greatest(moved_at, NEW.occurred_at)
     WHERE source = NEW.source AND source_id = NEW.source_id;
     RETURN NULL;
 END $$;
 
 CREATE FUNCTION ledger_payment_received() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE receivable SET paid_fen = paid_fen + NEW.amount_fen
+    UPDATE receivable SET paid_fen = paid_fen + NEW.amount_fen,
+        moved_at = greatest(moved_at, NEW.occurred_at)
     WHERE source = NEW.source AND source_id = NEW.source_id;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'nothing was charged for % %', NEW.source, NEW.source_id
@@ -335,9 +339,13 @@ def _create_chart() -> None:
             "ownership IN ('community', 'private')", name=op.f("ck_split_rule_ownership")
         ),
         sa.CheckConstraint(
-            "micro_fund >= 0 AND property >= 0 AND owner >= 0", name=op.f("ck_split_rule_weights")
+            "micro_fund >= 0 AND property >= 0 AND owner >= 0",
+            name=op.f("ck_split_rule_weights"),
         ),
-        sa.CheckConstraint("micro_fund + property + owner > 0", name=op.f("ck_split_rule_whole")),
+        sa.CheckConstraint(
+            "micro_fund + property + owner > 0",
+            name=op.f("ck_split_rule_whole"),
+        ),
         sa.CheckConstraint("owner = 0 OR ownership = 'private'", name=op.f("ck_split_rule_owner")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_split_rule")),
     )
@@ -408,6 +416,7 @@ def _create_sources() -> None:
         _household(None),
         sa.Column("charged_fen", sa.BigInteger(), nullable=False),
         sa.Column("paid_fen", sa.BigInteger(), nullable=False),
+        _instant("moved_at"),
         sa.CheckConstraint(
             "0 <= paid_fen AND paid_fen <= charged_fen", name=op.f("ck_receivable_paid")
         ),

@@ -1,0 +1,223 @@
+"""Routes of money: paying, balances, and the books."""
+
+from typing import Any
+
+from flask import Response
+from flask_smorest import Blueprint
+from flask_smorest.pagination import PaginationParameters
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.app import settings
+from core.db import atomic, db
+from core.errors import invalid, not_found
+from core.idempotency import once
+from identity.auth import current, requires
+from identity.models import ADMIN, AUDITOR, FINANCE, OPERATOR, RESIDENT, Person
+from ledger import charges, payments, proof, reports, split_rules
+from ledger.models import Charge, Payment, SplitRule
+from ledger.schemas import (
+    AboutSchema,
+    AsOfSchema,
+    BalanceSchema,
+    ChargeSchema,
+    EntryFilterSchema,
+    EntrySchema,
+    NewPaymentSchema,
+    NewTopUpSchema,
+    PaymentSchema,
+    ProofSchema,
+    SplitRuleSchema,
+    TopUpSchema,
+    TrialBalanceSchema,
+    WhoseBalanceSchema,
+)
+
+money = Blueprint("money", __name__, url_prefix="/api/v1", description="缴费与余额 · paying")
+books = Blueprint("ledger", __name__, url_prefix="/api/v1/ledger", description="账簿 · the books")
+blueprints = [money, books]
+
+READERS = (FINANCE, AUDITOR, ADMIN)
+EVERYONE = (RESIDENT, OPERATOR, *READERS)
+ONCE = [
+    {
+        "in": "header",
+        "name": "Idempotency-Key",
+        "required": True,
+        "schema": {"type": "string", "maxLength": 128},
+    }
+]
+
+
+@money.get("/charges")
+@requires(*EVERYONE)
+@money.arguments(AboutSchema, location="query")
+@money.response(200, ChargeSchema(many=True))
+@money.paginate()
+def list_charges(
+    about: dict[str, int], pagination_parameters: PaginationParameters
+) -> list[Charge]:
+    """Charges, newest first; residents see their household's."""
+    return _page(charges.charges(current().household_id, *_about(about)), pagination_parameters)
+
+
+@money.get("/payments")
+@requires(*EVERYONE)
+@money.arguments(AboutSchema, location="query")
+@money.response(200, PaymentSchema(many=True))
+@money.paginate()
+def list_payments(
+    about: dict[str, int], pagination_parameters: PaginationParameters
+) -> list[Payment]:
+    """Payments, newest first; residents see their household's."""
+    return _page(payments.payments(current().household_id, *_about(about)), pagination_parameters)
+
+
+@money.post("/payments")
+@requires(RESIDENT, OPERATOR, ADMIN)
+@money.doc(parameters=ONCE)
+@money.arguments(NewPaymentSchema)
+@money.response(201, PaymentSchema)
+def pay(body: dict[str, Any]) -> Response:
+    """Pay all that is due for a stay or a charge."""
+    payer = current()
+
+    def effect(session: Session) -> dict[str, Any]:
+        source, source_id = _source(session, body)
+        paid = payments.pay(
+            session, source=source, source_id=source_id, method=body["method"], payer=payer
+        )
+        return _json(PaymentSchema, paid)
+
+    return once(f"person:{payer.id}", body, 201, effect)
+
+
+@money.get("/balance")
+@requires(*EVERYONE)
+@money.arguments(WhoseBalanceSchema, location="query")
+@money.response(200, BalanceSchema)
+def show_balance(whose: dict[str, str]) -> dict[str, int]:
+    """What one's household has left; staff name a resident."""
+    household_id = current().household_id
+    if household_id is None:
+        if "username" not in whose:
+            raise invalid("username", "staff have no balance; name a resident")
+        household_id = _household_of(db.session(), whose["username"])
+    elif whose.get("username", current().username) != current().username:
+        raise not_found("resident")
+    return {
+        "household_id": household_id,
+        "balance_fen": payments.balance_fen(db.session(), household_id),
+    }
+
+
+@money.post("/balance/top-ups")
+@requires(OPERATOR, ADMIN)
+@money.doc(parameters=ONCE)
+@money.arguments(NewTopUpSchema)
+@money.response(201, TopUpSchema)
+def top_up(body: dict[str, Any]) -> Response:
+    """Take a resident's cash into their household's balance."""
+    taker = current().id
+
+    def effect(session: Session) -> dict[str, Any]:
+        household_id = _household_of(session, body["username"])
+        taken = payments.top_up(
+            session, household_id=household_id, amount_fen=body["amount_fen"], received_by=taker
+        )
+        left_fen = payments.balance_fen(session, household_id)
+        answer = _json(TopUpSchema, taken)
+        return answer | {"username": body["username"], "balance_fen": left_fen}
+
+    return once(f"person:{taker}", body, 201, effect)
+
+
+@books.get("/trial-balance")
+@requires(*READERS)
+@books.arguments(AsOfSchema, location="query")
+@books.response(200, TrialBalanceSchema)
+def trial_balance(wanted: dict[str, Any]) -> reports.TrialBalance:
+    """Every account's balance at the end of a day, and what is still to be settled."""
+    today = clock.now().astimezone(settings().zone).date()
+    return reports.trial_balance(db.session(), wanted.get("as_of", today))
+
+
+@books.get("/entries")
+@requires(*READERS)
+@books.arguments(EntryFilterSchema, location="query")
+@books.response(200, EntrySchema(many=True))
+@books.paginate()
+def list_entries(
+    wanted: dict[str, Any], pagination_parameters: PaginationParameters
+) -> list[reports.BookedEntry]:
+    """Journal entries in the order they were recorded."""
+    query = reports.entries(reports.EntryFilter(**wanted))
+    found = _count_and_cut(query, pagination_parameters)
+    return reports.with_postings(db.session(), db.session.execute(found).tuples())
+
+
+@books.get("/verify")
+@requires(*READERS)
+@books.response(200, ProofSchema)
+def verify() -> proof.Proof:
+    """Recompute the books; every check names the first row that is wrong."""
+    one_instant = db.engine.execution_options(
+        isolation_level="REPEATABLE READ", postgresql_readonly=True
+    )
+    with Session(one_instant) as snapshot:
+        return proof.verify(snapshot)
+
+
+@books.get("/split-rules")
+@requires(*READERS)
+@books.response(200, SplitRuleSchema(many=True))
+@books.paginate()
+def list_split_rules(pagination_parameters: PaginationParameters) -> list[SplitRule]:
+    """How income divides, the newest rule first."""
+    return _page(split_rules.split_rules(), pagination_parameters)
+
+
+@books.post("/split-rules")
+@requires(FINANCE, ADMIN)
+@books.arguments(SplitRuleSchema)
+@books.response(201, SplitRuleSchema)
+def add_split_rule(body: dict[str, Any]) -> SplitRule:
+    """Record how income divides from a date on, and who decided it."""
+    return atomic(split_rules.add, **body)
+
+
+def _source(session: Session, body: dict[str, Any]) -> tuple[str, int]:
+    if "stay_id" in body:
+        return "stay", body["stay_id"]
+    charge = session.get(Charge, body["charge_id"])
+    if charge is None:
+        raise not_found("charge")
+    return charge.source, charge.source_id
+
+
+def _about(about: dict[str, int]) -> tuple[str, int] | tuple[()]:
+    return ("stay", about["stay_id"]) if "stay_id" in about else ()
+
+
+def _household_of(session: Session, username: str) -> int:
+    query = select(Person.household_id).where(Person.username == username.lower())
+    household_id = session.scalar(query)
+    if household_id is None:
+        raise invalid("username", "there is no resident of this name")
+    return household_id
+
+
+def _json(schema: type[Any], row: Any) -> dict[str, Any]:
+    said: dict[str, Any] = schema().dump(row)
+    return said
+
+
+def _page(query: Select[Any], page: PaginationParameters) -> list[Any]:
+    return list(db.session.scalars(_count_and_cut(query, page)))
+
+
+def _count_and_cut(query: Select[*tuple[Any, ...]], page: PaginationParameters) -> Select[Any]:
+    counted = select(func.count()).select_from(query.order_by(None).subquery())
+    page.item_count = db.session.scalar(counted)
+    return query.offset(page.first_item).limit(page.page_size)

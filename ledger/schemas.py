@@ -1,0 +1,212 @@
+"""The JSON of money: charges, payments, balances, the journal and its reports."""
+
+from datetime import date
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from core.http import LARGEST_ID, Instant, Schema
+from ledger.accounts import INCOMES
+from ledger.journal import COMMUNITY, PRIVATE
+
+ID = validate.Range(min=1, max=LARGEST_ID)
+DATE = validate.Range(min=date(2000, 1, 1), max=date(2099, 12, 31))
+SOURCE = validate.Regexp(
+    r"[a-z][a-z_-]{0,31}(:[0-9]{1,18})?\Z", error="a kind like charge, or one cause like stay:5"
+)
+LARGEST_TOP_UP_FEN = 10_000_000
+LARGEST_WEIGHT = 10_000
+WEIGHT = validate.Range(min=0, max=LARGEST_WEIGHT)
+
+
+class AboutSchema(Schema):
+    """Which charges or payments."""
+
+    stay_id = fields.Integer(validate=ID)
+
+
+class ChargeSchema(Schema):
+    """A fee or a correction of one."""
+
+    id = fields.Integer()
+    kind = fields.String()
+    source = fields.String()
+    source_id = fields.Integer()
+    income = fields.String()
+    amount_fen = fields.Integer()
+    corrects_id = fields.Integer(allow_none=True)
+    occurred_at = Instant()
+    lines = fields.List(fields.Dict())
+    settled_at = Instant(allow_none=True)
+    set_aside_reason = fields.String(allow_none=True)
+
+
+class NewPaymentSchema(Schema):
+    """What to pay, and how."""
+
+    stay_id = fields.Integer(validate=ID)
+    charge_id = fields.Integer(validate=ID)
+    method = fields.String(required=True, validate=validate.OneOf(["balance", "cash"]))
+
+    @validates_schema
+    def _one_thing(self, data: dict[str, Any], **_: Any) -> None:
+        if len(data.keys() & {"stay_id", "charge_id"}) != 1:
+            raise ValidationError("name either stay_id or charge_id", "stay_id")
+
+
+class PaymentSchema(Schema):
+    """Money received."""
+
+    id = fields.Integer()
+    status = fields.String()
+    amount_fen = fields.Integer()
+    method = fields.String()
+    source = fields.String()
+    source_id = fields.Integer()
+    occurred_at = Instant()
+    settled_at = Instant(allow_none=True)
+
+
+class NewTopUpSchema(Schema):
+    """Cash for a resident's household."""
+
+    username = fields.String(required=True, validate=validate.Length(min=1, max=64))
+    amount_fen = fields.Integer(
+        required=True, strict=True, validate=validate.Range(min=1, max=LARGEST_TOP_UP_FEN)
+    )
+
+
+class TopUpSchema(Schema):
+    """Cash received, and the balance it left."""
+
+    id = fields.Integer()
+    username = fields.String()
+    amount_fen = fields.Integer()
+    balance_fen = fields.Integer()
+    occurred_at = Instant()
+
+
+class WhoseBalanceSchema(Schema):
+    """Staff name a resident; residents see their own."""
+
+    username = fields.String(validate=validate.Length(min=1, max=64))
+
+
+class BalanceSchema(Schema):
+    """What a household has left."""
+
+    household_id = fields.Integer()
+    balance_fen = fields.Integer()
+
+
+class SharesSchema(Schema):
+    """Integer weights; only their ratio counts."""
+
+    micro_fund = fields.Integer(strict=True, load_default=0, validate=WEIGHT)
+    property = fields.Integer(strict=True, load_default=0, validate=WEIGHT)
+    owner = fields.Integer(strict=True, load_default=0, validate=WEIGHT)
+
+
+class SplitRuleSchema(Schema):
+    """How income of one source divides from a date on."""
+
+    id = fields.Integer(dump_only=True)
+    income = fields.String(required=True, validate=validate.OneOf(list(INCOMES)))
+    ownership = fields.String(required=True, validate=validate.OneOf([COMMUNITY, PRIVATE]))
+    shares = fields.Nested(SharesSchema, required=True)
+    valid_from = fields.Date(required=True, validate=DATE)
+    decided_by = fields.String(required=True, validate=validate.Length(min=1, max=256))
+    recorded_at = Instant(dump_only=True)
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """The weights are columns of the rule itself."""
+        return obj if attr == "shares" else super().get_attribute(obj, attr, default)
+
+    @validates_schema
+    def _shares_fit(self, data: dict[str, Any], **_: Any) -> None:
+        weights = data["shares"]
+        if not any(weights.values()):
+            raise ValidationError("at least one share must be above zero", "shares")
+        if weights["owner"] and data["ownership"] != PRIVATE:
+            raise ValidationError("only a private space has an owner to share with", "shares")
+
+
+class AsOfSchema(Schema):
+    """A day; today if not given."""
+
+    as_of = fields.Date(validate=DATE)
+
+
+class AccountBalanceSchema(Schema):
+    """One account's balance, on the side it falls on."""
+
+    account = fields.String()
+    name = fields.String()
+    name_en = fields.String()
+    type = fields.String()
+    debit_fen = fields.Integer()
+    credit_fen = fields.Integer()
+
+
+class UnsettledSchema(Schema):
+    """What is not in the books yet."""
+
+    count = fields.Integer()
+    amount_fen = fields.Integer()
+
+
+class TrialBalanceSchema(Schema):
+    """试算平衡表."""
+
+    as_of = fields.Date()
+    rows = fields.List(fields.Nested(AccountBalanceSchema))
+    total_debit_fen = fields.Integer()
+    total_credit_fen = fields.Integer()
+    unsettled = fields.Nested(UnsettledSchema)
+
+
+class EntryFilterSchema(Schema):
+    """Which entries; both dates are included."""
+
+    since = fields.Date(data_key="from", validate=DATE)
+    until = fields.Date(data_key="to", validate=DATE)
+    account = fields.String(validate=validate.Length(min=1, max=16))
+    party = fields.String(validate=validate.Length(min=1, max=64))
+    source = fields.String(validate=SOURCE)
+
+
+class PostingSchema(Schema):
+    """分录; debit is positive."""
+
+    account = fields.String()
+    party = fields.String(allow_none=True)
+    amount_fen = fields.Integer()
+
+
+class EntrySchema(Schema):
+    """凭证."""
+
+    id = fields.Integer(attribute="entry.id")
+    source = fields.Function(lambda row: f"{row.entry.source}:{row.entry.source_id}")
+    purpose = fields.String(attribute="entry.purpose")
+    occurred_on = fields.Date(attribute="entry.occurred_on")
+    recorded_at = Instant(attribute="entry.recorded_at")
+    memo = fields.String(attribute="entry.memo")
+    split_rule_id = fields.Integer(attribute="entry.split_rule_id", allow_none=True)
+    reverses_id = fields.Integer(attribute="entry.reverses_id", allow_none=True)
+    hash = fields.Function(lambda row: row.hash.hex() if row.hash else None)
+    postings = fields.List(fields.Nested(PostingSchema))
+
+
+class CheckSchema(Schema):
+    """One check of the books."""
+
+    ok = fields.Boolean()
+    detail = fields.String()
+
+
+class ProofSchema(Schema):
+    """Whether the books prove right, check by check."""
+
+    ok = fields.Boolean()
+    checks = fields.Dict(keys=fields.String(), values=fields.Nested(CheckSchema))
