@@ -107,7 +107,13 @@ def _live(
     space = outcome.space.code if outcome.space else row["stay_space"]
     text = plate.text if plate else None
     decision = told(
-        outcome.action, outcome.reason, text, stay_id=stay_id, space=space, fee=outcome.fee
+        outcome.action,
+        outcome.reason,
+        text,
+        stay_id=stay_id,
+        space=space,
+        fee=outcome.fee,
+        asked_fen=outcome.asked_fen,
     )
     return decision, statements
 

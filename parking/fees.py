@@ -3,7 +3,7 @@
 The fee shown while parked, the one asked at the gate and the one charged are this one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from parking.tariff import Fee, Line, Tariff, price
@@ -42,6 +42,10 @@ class Owed:
             "due_fen": self.due_fen,
             "lines": [line.as_json() for line in self.lines],
         }
+
+    def paid(self) -> "Owed":
+        """The same fee once everything due is paid."""
+        return replace(self, due_fen=0)
 
     def lines_to_charge(self) -> list[dict[str, object]]:
         """The lines that explain the next charge: they sum to `to_charge_fen`."""

@@ -70,8 +70,12 @@ class Outcome:
     closes_stay: bool = False
     space: FreeSpace | None = None
     fee: Owed | None = None
-    charge_fen: int = 0
     pay_from_balance_fen: int = 0
+
+    @property
+    def asked_fen(self) -> int:
+        """The money the driver hears of: what is due, or what the balance just paid."""
+        return self.pay_from_balance_fen or (self.fee.due_fen if self.fee else 0)
 
     @property
     def needs_a_person(self) -> bool:
@@ -114,11 +118,10 @@ def _exit(facts: Facts, at: datetime) -> Outcome:
             "open",
             "balance-charged",
             closes_stay=True,
-            fee=fee,
-            charge_fen=fee.to_charge_fen,
+            fee=fee.paid(),
             pay_from_balance_fen=fee.due_fen,
         )
-    return Outcome("hold", "payment-due", fee=fee, charge_fen=fee.to_charge_fen)
+    return Outcome("hold", "payment-due", fee=fee)
 
 
 def _why_free(stay: OpenStay, fee: Owed) -> str:

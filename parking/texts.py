@@ -26,9 +26,9 @@ TEXTS = {
 }
 
 
-def said(reason: str, plate: str | None, due_fen: int = 0) -> tuple[list[str], str]:
+def said(reason: str, plate: str | None, asked_fen: int) -> tuple[list[str], str]:
     """Display lines and voice for a reason; the plate, when read, stands in the first line."""
-    line, voice = (text.format(due=yuan(due_fen)) for text in TEXTS[reason])
+    line, voice = (text.format(due=yuan(asked_fen)) for text in TEXTS[reason])
     return ([plate] if plate else []) + [line], voice
 
 
@@ -40,9 +40,10 @@ def told(
     stay_id: int | None = None,
     space: str | None = None,
     fee: Owed | None = None,
+    asked_fen: int = 0,
 ) -> dict[str, Any]:
     """The contract's decision: what the gate does, why, what the driver reads, stay and fee."""
-    display, voice = said(reason, plate, fee.due_fen if fee else 0)
+    display, voice = said(reason, plate, asked_fen)
     return {
         "action": action,
         "reason": reason,
