@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from core import pgplace, process
-from core.pgplace import EmbeddedError
+from core.process import CannotStartError
 from core.redis import reachable
 
 DATABASE = "huilin"
@@ -60,11 +60,12 @@ class Postgres:
         self._server_bin = self.bin_dir
         self._real_dir = self.data_dir
         self._socket_dir: Path | None = None
+        self._log_start = 0
 
     def start(self) -> str:
         """Start the server, creating folder, role and database first if need be; the URL.
 
-        Raises EmbeddedError with one line when that is impossible.
+        Raises CannotStartError with one line when that is impossible.
         """
         try:
             self._prepare()
@@ -116,6 +117,7 @@ class Postgres:
         return f"postgresql+psycopg://{role}@/{database}?host={self._socket_dir}&port=5432"
 
     def _prepare(self) -> None:
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
         self._account = pgplace.server_account(self.data_dir)
         self._server_bin = pgplace.server_binaries(self._account)
         self._real_dir = pgplace.settle_data_dir(self.data_dir, self._account)
@@ -144,19 +146,19 @@ class Postgres:
         while child.poll() is None:
             self._pause(0.05)
         if child.returncode != 0:
-            raise EmbeddedError(f"the database could not be created: {self._complaint()}")
+            raise CannotStartError(f"the database could not be created: {self._complaint()}")
         scratch.rename(self._real_dir)
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < deadline:
             if self.process is None or self.process.poll() is not None:
-                raise EmbeddedError(f"the database did not start: {self._complaint()}")
+                raise CannotStartError(f"the database did not start: {self._complaint()}")
             with suppress(psycopg.OperationalError):
                 self._connect().close()
                 return
             self._pause(0.05)
-        raise EmbeddedError(f"the database does not answer; see {self.log}")
+        raise CannotStartError(f"the database does not answer; see {self.log}")
 
     def _create_database(self) -> None:
         with self._connect() as connection:
@@ -201,12 +203,13 @@ class Postgres:
             shutil.rmtree(self._socket_dir, ignore_errors=True)
 
     def _complaint(self) -> str:
-        lines = process.last_lines(self.log)
-        for mark in ("PANIC:", "FATAL:", "error:", "ERROR:"):
+        """The server's own words since it was last started, in one line."""
+        lines = process.last_lines(self.log, since=self._log_start) or ["it said nothing"]
+        for mark in ("PANIC:", "FATAL:", "error:"):
             for line in reversed(lines):
                 if mark in line:
                     return f"{line.partition(mark)[2].strip()} (log: {self.log})"
-        return f"see {self.log}"
+        return f"{lines[-1]} (log: {self.log})"
 
 
 class Redis:
@@ -231,14 +234,14 @@ class Redis:
         self._port = 0
 
     def start(self) -> str:
-        """Start it on a free port and return its URL; EmbeddedError when it does not answer."""
+        """Start it on a free port and return its URL; CannotStartError when it does not answer."""
         for _attempt in range(5):  # another process may take the port before the server does
             self._port = free_port()
             self.launch()
             if self._answers_within(20.0):
                 return self.url
             self.stop()
-        raise EmbeddedError(f"{self.kind} did not start; see {self.log}")
+        raise CannotStartError(f"{self.kind} did not start; see {self.log}")
 
     @property
     def url(self) -> str:

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from core.process import Account
+from core.process import Account, CannotStartError
 
 MAJOR = "18"
 SHARED = Path("/var/lib/huilin")
@@ -26,15 +26,11 @@ _SOCKET_PATH_LIMIT = 100  # the kernel's limit is 107 bytes, 103 on macOS
 _SOCKET_NAME = ".s.PGSQL.5432"
 
 
-class EmbeddedError(Exception):
-    """An embedded server cannot run; the message is one line that says why and what to do."""
-
-
 def wheel_binaries() -> Path:
     """The folder of `postgres`, `psql`, `pgbench`, `pg_dump` as installed by pip."""
     spec = find_spec(_WHEEL)
     if spec is None or spec.origin is None:
-        raise EmbeddedError(f"the package {_WHEEL} is not installed; run make again")
+        raise CannotStartError(f"the package {_WHEEL} is not installed; run make again")
     return Path(spec.origin).parent / f"pginstall{MAJOR}" / "bin"
 
 
@@ -62,7 +58,7 @@ def server_binaries(account: Account | None) -> Path:
     if not copy.exists():
         _copy_server(installed.parent, copy)
     if not _runs(binaries / "postgres", account):
-        raise EmbeddedError(f"user {account.name} cannot run {binaries / 'postgres'}")
+        raise CannotStartError(f"user {account.name} cannot run {binaries / 'postgres'}")
     return binaries
 
 
@@ -94,29 +90,29 @@ def settle_data_dir(data_dir: Path, account: Account | None) -> Path:
 
 
 def check_data_dir(data_dir: Path) -> None:
-    """Raise EmbeddedError when what lies at `data_dir` is not a database of this server."""
+    """Raise CannotStartError when what lies at `data_dir` is not a database of this server."""
     if data_dir.is_symlink():
         _check_link(data_dir)
     if not data_dir.exists():
         return
     if not data_dir.is_dir():
-        raise EmbeddedError(f"the database folder {data_dir} is a file; move it away")
+        raise CannotStartError(f"the database folder {data_dir} is a file; move it away")
     try:
         if not any(data_dir.iterdir()):
             return
     except PermissionError as error:
         owner = _user_name(data_dir.stat().st_uid)
-        raise EmbeddedError(f"the database folder {data_dir} belongs to user {owner}") from error
+        raise CannotStartError(f"the database folder {data_dir} belongs to user {owner}") from error
     found = _content(data_dir / "PG_VERSION")
     if found.isdecimal() and found != MAJOR:
-        raise EmbeddedError(
+        raise CannotStartError(
             f"the database folder {data_dir} was made by PostgreSQL {found}, this is {MAJOR}: "
             f"dump it with {found} and load the dump, or move the folder away"
         )
     control = data_dir / "global" / "pg_control"
     if found != MAJOR or not control.is_file():
         broken = control.relative_to(data_dir) if found == MAJOR else "PG_VERSION"
-        raise EmbeddedError(
+        raise CannotStartError(
             f"the database folder {data_dir} is damaged, its {broken} is missing or broken: "
             "restore a backup, or move the folder away to begin with an empty database"
         )
@@ -134,7 +130,7 @@ def private_socket_dir(data_dir: Path, account: Account | None) -> Path:
             continue
         _own_folder(folder, uid)
         return folder
-    raise EmbeddedError("no folder for the database's socket: set TMPDIR to a short path")
+    raise CannotStartError("no folder for the database's socket: set TMPDIR to a short path")
 
 
 def remove_data(data_dir: Path) -> None:
@@ -156,10 +152,10 @@ def give(folder: Path, account: Account | None) -> None:
 def _check_link(data_dir: Path) -> None:
     target = data_dir.resolve()
     if not target.is_dir():
-        raise EmbeddedError(f"{data_dir} points to {target}, which is gone: restore a backup")
+        raise CannotStartError(f"{data_dir} points to {target}, which is gone: restore a backup")
     owner = Path(_content(target.parent / "home"))
     if SHARED in target.parents and owner != data_dir and owner.resolve() == target:
-        raise EmbeddedError(f"{data_dir} points to the database of {owner}; remove the link")
+        raise CannotStartError(f"{data_dir} points to the database of {owner}; remove the link")
 
 
 def _content(file: Path) -> str:
@@ -176,7 +172,7 @@ def _own_folder(folder: Path, uid: int) -> None:
             os.chown(folder, uid, -1)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid:
-        raise EmbeddedError(f"{folder} belongs to someone else; remove it or set TMPDIR")
+        raise CannotStartError(f"{folder} belongs to someone else; remove it or set TMPDIR")
     folder.chmod(0o700)
 
 

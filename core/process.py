@@ -17,6 +17,10 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
+class CannotStartError(Exception):
+    """Something cannot start; the message is the one line that says why and what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """An operating system user that a child runs as; only root can choose one."""
@@ -102,6 +106,12 @@ def processes_with(variable: str, value: str) -> list[psutil.Process]:
         for process in psutil.process_iter(["environ"])
         if process.pid != os.getpid() and (process.info["environ"] or {}).get(variable) == value
     ]
+
+
+def end_with_parent(number: signal.Signals) -> None:
+    """On Linux: receive `number` when the process that started us ends, however it ends."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
 
 
 def ending(code: int) -> str:
