@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from core.config import Settings
 from core.db import db
 from core.embedded import Postgres, Redis
+from identity import passwords
 from tests.cast import Community, found_community
 from wsgi import create_app
 
@@ -25,6 +27,8 @@ hypothesis_settings.register_profile(
     "huilin", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 hypothesis_settings.load_profile("huilin")
+
+passwords.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.fixture(scope="session")
