@@ -1,0 +1,169 @@
+"""Settlement by real Celery workers and beats, killed and doubled: nothing lost, nothing twice."""
+
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from flask import Flask
+
+from core.app import settings
+from core.db import Session, atomic, send
+from ledger import proof
+from ledger.charges import NewCharge, raised
+from ledger.payments import NewPayment, received
+from tests.cast import NOON, Community
+from tests.processes import Running, celery, until
+
+CHARGES = 1200
+
+
+@dataclass
+class Plant:
+    """Starts workers and beats on the test's database, and looks into it."""
+
+    database_url: str
+    redis_url: str
+    folder: Path
+
+    def worker(self, name: str) -> AbstractContextManager[Running]:
+        """A prefork worker like the one `make run` starts."""
+        arguments = ("worker", "--concurrency", "2", "--without-mingle", "--without-gossip")
+        return self._celery(*arguments, "--hostname", f"{name}@%h", name=name)
+
+    def beat(self, name: str) -> AbstractContextManager[Running]:
+        """A beat with its own schedule file."""
+        schedule = str(self.folder / f"{name}.schedule")
+        return self._celery("beat", "--schedule", schedule, name=name)
+
+    def _celery(self, *arguments: str, name: str) -> AbstractContextManager[Running]:
+        return celery(
+            *arguments,
+            database_url=self.database_url,
+            redis_url=self.redis_url,
+            folder=self.folder,
+            name=name,
+        )
+
+    def connect(self) -> psycopg.Connection[tuple[int]]:
+        """A look into the database from outside the app."""
+        return psycopg.connect(self.database_url.replace("+psycopg", ""), autocommit=True)
+
+    def count(self, sql: str) -> int:
+        """The one number a query gives."""
+        with self.connect() as connection:
+            row = connection.execute(sql).fetchone()
+        assert row is not None
+        return row[0]
+
+    def all_settled(self) -> bool:
+        """Whether no charge and no payment waits for settlement any more."""
+        waiting = "SELECT (SELECT count(*) FROM charge WHERE settled_at IS NULL) + "
+        waiting += "(SELECT count(*) FROM payment WHERE settled_at IS NULL)"
+        return self.count(waiting) == 0
+
+
+@pytest.fixture
+def plant(app: Flask, redis_url: str, tmp_path: Path) -> Plant:
+    with app.app_context():
+        url = settings().database_url
+    return Plant(url, redis_url, tmp_path)
+
+
+def charge_and_pay(session: Session, olga: int) -> None:
+    """CHARGES stays that each owe three digits of fen; every second one was paid in cash."""
+    for number in range(1, CHARGES + 1):
+        charge_one_more(session, number)
+        if number % 2:
+            paid = NewPayment(
+                source="stay",
+                source_id=number,
+                method="cash",
+                amount_fen=100 + number % 900,
+                household_id=None,
+                received_by=olga,
+                occurred_at=NOON + timedelta(seconds=number),
+            )
+            send(session, [received(paid)])
+
+
+def charge_one_more(session: Session, number: int) -> None:
+    """A fee like the others."""
+    fee = NewCharge(
+        kind="fee",
+        source="stay",
+        source_id=number,
+        income="parking",
+        household_id=None,
+        owner_household_id=None,
+        amount_fen=100 + number % 900,
+        occurred_at=NOON + timedelta(seconds=number),
+        lines=[],
+    )
+    send(session, [raised(fee)])
+
+
+def assert_settled_exactly_once(plant: Plant) -> None:
+    rows = CHARGES + CHARGES // 2
+    assert plant.count("SELECT count(*) FROM journal_entry") == rows
+    assert plant.count("SELECT count(DISTINCT (source, source_id)) FROM journal_entry") == rows
+    charged = plant.count("SELECT sum(amount_fen) FROM charge")
+    booked = plant.count(
+        "SELECT sum(p.amount_fen) FROM posting p JOIN journal_entry e ON e.id = p.entry_id"
+        " WHERE e.source = 'charge' AND p.amount_fen > 0"
+    )
+    assert booked == charged
+    verdict = atomic(proof.verify)
+    assert verdict.ok, verdict
+
+
+@pytest.fixture
+def owed(community: Community, plant: Plant) -> Plant:
+    atomic(charge_and_pay, plant.count("SELECT id FROM person WHERE username = 'olga'"))
+    return plant
+
+
+def test_beat_and_worker_settle_what_is_due(owed: Plant) -> None:
+    with owed.worker("w1"), owed.beat("b1"):
+        until(owed.all_settled, "everything settled")
+    assert_settled_exactly_once(owed)
+
+
+def test_two_workers_and_two_beats_share_the_work(owed: Plant) -> None:
+    with ExitStack() as stack:
+        for name in ("1", "2"):
+            stack.enter_context(owed.worker(f"w{name}"))
+            stack.enter_context(owed.beat(f"b{name}"))
+        until(owed.all_settled, "everything settled")
+    assert_settled_exactly_once(owed)
+
+
+def test_redis_forgets_everything_and_settlement_goes_on(owed: Plant) -> None:
+    with owed.worker("w1"), owed.beat("b1"), redis.Redis.from_url(owed.redis_url) as memory:
+        until(lambda: owed.count("SELECT count(*) FROM journal_entry") > 0, "the first batch")
+        memory.flushall()
+        atomic(charge_one_more, CHARGES + 1)
+        until(owed.all_settled, "everything settled")
+    assert owed.count("SELECT count(*) FROM journal_entry WHERE source = 'charge'") == CHARGES + 1
+
+
+def test_a_worker_killed_in_the_middle_loses_and_doubles_nothing(owed: Plant) -> None:
+    """The worker is stopped with its rows claimed and its entries unwritten, then killed."""
+    blocked = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with owed.beat("b1"), owed.connect() as hand:
+        for name in ("w1", "w2"):
+            with owed.worker(name) as doomed, hand.transaction():
+                hand.execute("LOCK TABLE posting IN SHARE MODE")
+                until(lambda: owed.count(blocked) > 0, "the worker is writing postings")
+                doomed.kill()
+            until(lambda: owed.count(blocked) == 0, "the dead worker's transaction is gone")
+        assert owed.count("SELECT count(*) FROM charge WHERE settled_at IS NULL") > 0
+        with owed.worker("w3"):
+            until(owed.all_settled, "everything settled")
+    assert_settled_exactly_once(owed)
