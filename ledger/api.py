@@ -12,6 +12,7 @@ from core import clock
 from core.app import settings
 from core.db import atomic, db
 from core.errors import invalid, not_found
+from core.http import LARGEST_ID
 from core.idempotency import once
 from identity.auth import current, requires
 from identity.models import ADMIN, AUDITOR, FINANCE, OPERATOR, RESIDENT, Person
@@ -52,7 +53,7 @@ ONCE = [
 
 @money.get("/charges")
 @requires(*EVERYONE)
-@money.arguments(AboutSchema, location="query")
+@money.arguments(AboutSchema, location="query", unknown=None)
 @money.response(200, ChargeSchema(many=True))
 @money.paginate()
 def list_charges(
@@ -64,7 +65,7 @@ def list_charges(
 
 @money.get("/payments")
 @requires(*EVERYONE)
-@money.arguments(AboutSchema, location="query")
+@money.arguments(AboutSchema, location="query", unknown=None)
 @money.response(200, PaymentSchema(many=True))
 @money.paginate()
 def list_payments(
@@ -95,7 +96,7 @@ def pay(body: dict[str, Any]) -> Response:
 
 @money.get("/balance")
 @requires(*EVERYONE)
-@money.arguments(WhoseBalanceSchema, location="query")
+@money.arguments(WhoseBalanceSchema, location="query", unknown=None)
 @money.response(200, BalanceSchema)
 def show_balance(whose: dict[str, str]) -> dict[str, int]:
     """What one's household has left; staff name a resident."""
@@ -135,7 +136,7 @@ def top_up(body: dict[str, Any]) -> Response:
 
 @books.get("/trial-balance")
 @requires(*READERS)
-@books.arguments(AsOfSchema, location="query")
+@books.arguments(AsOfSchema, location="query", unknown=None)
 @books.response(200, TrialBalanceSchema)
 def trial_balance(wanted: dict[str, Any]) -> reports.TrialBalance:
     """Every account's balance at the end of a day, and what is still to be settled."""
@@ -145,7 +146,7 @@ def trial_balance(wanted: dict[str, Any]) -> reports.TrialBalance:
 
 @books.get("/entries")
 @requires(*READERS)
-@books.arguments(EntryFilterSchema, location="query")
+@books.arguments(EntryFilterSchema, location="query", unknown=None)
 @books.response(200, EntrySchema(many=True))
 @books.paginate()
 def list_entries(
@@ -218,6 +219,8 @@ def _page(query: Select[Any], page: PaginationParameters) -> list[Any]:
 
 
 def _count_and_cut(query: Select[*tuple[Any, ...]], page: PaginationParameters) -> Select[Any]:
+    if page.first_item > LARGEST_ID:
+        raise invalid("page", "lies beyond everything")
     counted = select(func.count()).select_from(query.order_by(None).subquery())
     page.item_count = db.session.scalar(counted)
     return query.offset(page.first_item).limit(page.page_size)

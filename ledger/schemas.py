@@ -1,9 +1,10 @@
 """The JSON of money: charges, payments, balances, the journal and its reports."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, pre_load, validate, validates_schema
 
 from core.http import LARGEST_ID, Instant, Schema
 from ledger.accounts import INCOMES
@@ -19,7 +20,15 @@ LARGEST_WEIGHT = 10_000
 WEIGHT = validate.Range(min=0, max=LARGEST_WEIGHT)
 
 
-class AboutSchema(Schema):
+class FilterSchema(Schema):
+    """Query parameters beside those of paging; a misspelt one must not pass for no filter."""
+
+    @pre_load
+    def _leave_paging_to_others(self, data: Mapping[str, Any], **_: Any) -> dict[str, Any]:
+        return {name: data[name] for name in data if name not in {"page", "page_size"}}
+
+
+class AboutSchema(FilterSchema):
     """Which charges or payments."""
 
     stay_id = fields.Integer(validate=ID)
@@ -86,7 +95,7 @@ class TopUpSchema(Schema):
     occurred_at = Instant()
 
 
-class WhoseBalanceSchema(Schema):
+class WhoseBalanceSchema(FilterSchema):
     """Staff name a resident; residents see their own."""
 
     username = fields.String(validate=validate.Length(min=1, max=64))
@@ -131,7 +140,7 @@ class SplitRuleSchema(Schema):
             raise ValidationError("only a private space has an owner to share with", "shares")
 
 
-class AsOfSchema(Schema):
+class AsOfSchema(FilterSchema):
     """A day; today if not given."""
 
     as_of = fields.Date(validate=DATE)
@@ -165,7 +174,7 @@ class TrialBalanceSchema(Schema):
     unsettled = fields.Nested(UnsettledSchema)
 
 
-class EntryFilterSchema(Schema):
+class EntryFilterSchema(FilterSchema):
     """Which entries; both dates are included."""
 
     since = fields.Date(data_key="from", validate=DATE)

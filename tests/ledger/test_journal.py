@@ -1,0 +1,108 @@
+"""Shares and entries, for any amount under any rule."""
+
+import hashlib
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from core.money import shares
+from ledger import journal
+from ledger.accounts import INCOMES
+from ledger.journal import ChargeFacts, Split
+
+WEIGHTS = st.lists(st.integers(0, 10_000), min_size=1, max_size=5).filter(any)
+FEN = st.integers(-(10**12), 10**12)
+DAYS = st.dates(date(2026, 1, 1), date(2026, 12, 31))
+HOUSEHOLDS = st.none() | st.integers(1, 2**63 - 1)
+
+
+@st.composite
+def a_rule(draw: st.DrawFn, ownership: str) -> Split:
+    """Any rule the table takes."""
+    owner = st.integers(0, 100) if ownership == journal.PRIVATE else st.just(0)
+    weights = draw(st.tuples(st.integers(0, 100), st.integers(0, 100), owner).filter(any))
+    return Split(7, "parking", ownership, *weights, date(2026, 1, 1))
+
+
+@st.composite
+def a_charge(draw: st.DrawFn) -> ChargeFacts:
+    """Any charge the table takes."""
+    kind = draw(st.sampled_from(["fee", "supplement", "credit"]))
+    fen = draw(st.integers(1, 10**12))
+    return ChargeFacts(
+        id=draw(st.integers(1, 2**63 - 1)),
+        kind=kind,
+        source="stay",
+        source_id=1,
+        income=draw(st.sampled_from(sorted(INCOMES))),
+        household_id=draw(HOUSEHOLDS),
+        owner_household_id=draw(HOUSEHOLDS),
+        amount_fen=-fen if kind == "credit" else fen,
+        occurred_on=draw(DAYS),
+    )
+
+
+@given(FEN, WEIGHTS)
+def test_shares_sum_to_the_whole_and_are_fair(total: int, weights: list[int]) -> None:
+    parts = shares(total, weights)
+    assert sum(parts) == total
+    assert shares(-total, weights) == [-part for part in parts]
+    for part, weight in zip(parts, weights, strict=True):
+        assert abs(part * sum(weights) - total * weight) < sum(weights)
+
+
+@given(st.data(), a_charge())
+def test_any_charge_under_any_rule_balances(data: st.DataObject, charge: ChargeFacts) -> None:
+    rule = data.draw(a_rule(charge.ownership))
+    entry = journal.of_charge(charge, rule)
+    assert sum(line.amount_fen for line in entry.lines) == 0
+    assert len(entry.lines) >= 2
+    assert all(line.amount_fen for line in entry.lines)
+    assert entry.lines[0].amount_fen == charge.amount_fen
+    signs = {line.amount_fen > 0 for line in entry.lines[1:]}
+    assert signs == {charge.amount_fen < 0}
+
+
+@given(st.lists(st.tuples(DAYS, st.integers(1, 99)), max_size=6, unique_by=lambda r: r[1]), DAYS)
+def test_the_newest_rule_not_after_the_day_is_in_force(
+    found: list[tuple[date, int]], on: date
+) -> None:
+    rules = [Split(id_, "parking", "community", 1, 1, 0, day) for day, id_ in found]
+    rule = journal.rule_for(rules, "parking", "community", on)
+    fit = [(day, id_) for day, id_ in found if day <= on]
+    assert (rule and (rule.valid_from, rule.id)) == (max(fit) if fit else None)
+    assert journal.rule_for(rules, "parking", "private", on) is None
+    assert journal.rule_for(rules, "ebike", "community", on) is None
+
+
+@given(a_charge(), a_charge())
+def test_different_entries_have_different_fingerprints(a: ChargeFacts, b: ChargeFacts) -> None:
+    assume(a != b)
+    entries = [
+        journal.of_charge(charge, Split(7, "parking", charge.ownership, 7, 2, owner, a.occurred_on))
+        for charge, owner in ((a, 1), (b, 1))
+    ]
+    assume(entries[0] != entries[1])
+    assert journal.fingerprint(entries[0]) != journal.fingerprint(entries[1])
+
+
+def test_the_canonical_form_is_fixed() -> None:
+    """Whoever recomputes the chain relies on every byte of it."""
+    entry = journal.of_top_up(5, 12, 1000, date(2026, 11, 23))
+    recorded_at = datetime(2026, 11, 23, 12, 0, 0, 250, tzinfo=timezone(timedelta(hours=8)))
+    content = journal.canonical(3, recorded_at, entry)
+    assert content.decode() == (
+        '["huilin-entry-1",3,"2026-11-23T04:00:00.000250+00:00","top_up",5,"settle",'
+        '"2026-11-23","余额充值",null,null,[["1001",null,1000],["2203","household:12",-1000]]]'
+    )
+    assert content == journal.canonical(3, recorded_at.astimezone(UTC), entry)
+    assert journal.seal(bytes(32), content) == hashlib.sha256(bytes(32) + content).digest()
+
+
+def test_a_charge_without_an_account_for_its_income_is_a_mistake() -> None:
+    charge = ChargeFacts(1, "fee", "stay", 1, "helipad", None, None, 5, date(2026, 1, 1))
+    rule = Split(1, "helipad", "community", 1, 0, 0, date(2026, 1, 1))
+    with pytest.raises(KeyError):
+        journal.of_charge(charge, rule)
