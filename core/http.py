@@ -138,6 +138,8 @@ def _take_request_id() -> None:
 def _give_request_id(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.get("request_id") or uuid.uuid4().hex
     response.headers["X-Content-Type-Options"] = "nosniff"
+    route = request.url_rule.rule if request.url_rule else None
+    log.info("request", method=request.method, route=route, status=response.status_code)
     return response
 
 

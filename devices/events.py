@@ -18,6 +18,9 @@ STALE = timedelta(minutes=2)
 REPEAT = timedelta(seconds=10)
 """A repeat within this time is the sender's retry and gets the same answer."""
 
+CLOCK_TOLERANCE_SECONDS = 30
+"""A clock further off than this is shown to operators, and its events are priced by ours."""
+
 OLDEST = timedelta(days=400)
 NEWEST = timedelta(days=1)
 
@@ -69,9 +72,9 @@ def repeat(event: Event, seen_type: str, seen_data: dict[str, Any] | None) -> No
 
 
 def recorded(
-    event: Event, event_id: int, device_id: int, answer: dict[str, Any] | None
+    event: Event, event_id: int | None, device_id: int, answer: dict[str, Any] | None
 ) -> Statement:
-    """The statement that writes an event with its answer."""
+    """The statement that writes an event with its answer; without an id it takes the next."""
     return RECORD, {
         "id": event_id,
         "device": device_id,
@@ -89,8 +92,8 @@ def recorded(
 RECORD = """
 INSERT INTO device_event
     (id, device_id, event_key, type, occurred_at, recorded_at, history, raw, data, answer)
-VALUES (%(id)s, %(device)s, %(key)s, %(type)s, %(occurred)s, %(recorded)s, %(history)s,
-        %(raw)s, %(data)s, %(answer)s)
+VALUES (coalesce(%(id)s::bigint, nextval('device_event_id_seq')), %(device)s, %(key)s, %(type)s,
+        %(occurred)s, %(recorded)s, %(history)s, %(raw)s, %(data)s, %(answer)s)
 """
 
 
@@ -104,9 +107,7 @@ def heartbeat(session: Session, device: Device, event: Event) -> Receipt:
     if seen:
         repeat(event, seen.type, seen.data)
         return Receipt(event.key, True, seen.recorded_at, None)
-    send(
-        session, [(ALIVE, _alive(device.id, event)), (BEAT, recorded(event, 0, device.id, None)[1])]
-    )
+    send(session, [(ALIVE, _alive(device.id, event)), recorded(event, None, device.id, None)])
     return Receipt(event.key, False, event.recorded_at, None)
 
 
@@ -119,16 +120,7 @@ def _alive(device_id: int, event: Event) -> dict[str, Any]:
     }
 
 
-CLOCK_TOLERANCE_SECONDS = 30
-
 ALIVE = """
 UPDATE device SET last_seen_at = greatest(last_seen_at, %(at)s), clock_off_seconds = %(off)s
 WHERE id = %(device)s
-"""
-
-BEAT = """
-INSERT INTO device_event
-    (device_id, event_key, type, occurred_at, recorded_at, history, raw, data)
-VALUES (%(device)s, %(key)s, %(type)s, %(occurred)s, %(recorded)s, %(history)s,
-        %(raw)s, %(data)s)
 """

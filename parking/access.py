@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from psycopg.rows import DictRow
 from sqlalchemy.orm import Session
+from structlog.contextvars import bind_contextvars
 
 from core.db import Statement, send
 from core.errors import Problem
@@ -54,6 +55,9 @@ def answer(
     event_id, device_id = seen.row["event_id"], seen.row["device_id"]
     send(session, [events.recorded(event, event_id, device_id, decision), *statements])
     DECISIONS.labels(event.type, decision["action"], decision["reason"]).inc()
+    bind_contextvars(
+        device=seen.row["device"], plate=plate and plate.text, reason=decision["reason"]
+    )
     return Receipt(event.key, False, event.recorded_at, decision, seen.row["display"])
 
 
