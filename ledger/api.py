@@ -155,7 +155,7 @@ def list_entries(
     """Journal entries in the order they were recorded."""
     query = reports.entries(reports.EntryFilter(**wanted))
     found = _count_and_cut(query, pagination_parameters)
-    return reports.with_postings(db.session(), db.session.execute(found).tuples())
+    return reports.with_postings(db.session(), db.session.execute(found))
 
 
 @books.get("/verify")

@@ -1,7 +1,7 @@
 """The routes of money and of the books."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from core import clock
 from ledger.charges import NewCharge
-from tests.cast import Community, found_community
+from tests.cast import NOON, Community, found_community
 from tests.ledger.till import ask, book, fee, settle_all
 
 Ask = Callable[..., TestResponse]
@@ -23,9 +24,10 @@ def parcel(number: int, amount_fen: int = 800, **changes: Any) -> NewCharge:
 
 
 @pytest.fixture
-def community(app: Flask) -> Community:
-    """The cast of the flows."""
-    return found_community(app)
+def community(app: Flask) -> Iterator[Community]:
+    """The cast of the flows, at noon."""
+    with clock.at(NOON):
+        yield found_community(app)
 
 
 @pytest.fixture
