@@ -29,8 +29,10 @@ PAYLOAD: dict[str, Any] = {
 }
 
 
-def forged(secret: str = SECRET, algorithm: str = "HS256", **changes: Any) -> str:
-    said = {k: v for k, v in (PAYLOAD | changes).items() if v is not None}
+def forged(
+    secret: str = SECRET, algorithm: str = "HS256", leave_out: str = "", **changes: Any
+) -> str:
+    said = {k: v for k, v in (PAYLOAD | changes).items() if k != leave_out}
     return jwt.encode(said, secret, algorithm=algorithm)
 
 
@@ -83,7 +85,7 @@ def test_the_forgery_of_these_tests_would_pass_unchanged() -> None:
         pytest.param(forged(jti="1"), id="jti is no uuid"),
         pytest.param(forged(exp=10**30), id="the end of time"),
         pytest.param(forged(exp="soon"), id="exp is a word"),
-        *(pytest.param(forged(**{claim: None}), id=f"without {claim}") for claim in PAYLOAD),
+        *(pytest.param(forged(leave_out=claim), id=f"without {claim}") for claim in PAYLOAD),
     ],
 )
 def test_a_token_that_is_not_ours_is_not_believed(token: str) -> None:

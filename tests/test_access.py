@@ -1,0 +1,171 @@
+"""Who may call what: every route, really called by every kind of caller."""
+
+import re
+from collections.abc import Mapping
+
+import pytest
+from flask import Flask
+from sqlalchemy.orm import Session
+from werkzeug.routing import Rule
+
+from core.app import settings
+from devices import registry
+from identity import people, sessions
+from identity.models import ADMIN, AUDITOR, FINANCE, OPERATOR, RESIDENT, ROLES
+
+ANONYMOUS, DEVICE, GARBAGE = "anonymous", "device", "garbage"
+CALLERS = (ANONYMOUS, GARBAGE, DEVICE, *ROLES)
+
+ANYONE = CALLERS
+DEVICES = (DEVICE,)
+PEOPLE = ROLES
+DESK = (OPERATOR, ADMIN)
+BOOKS = (FINANCE, AUDITOR, ADMIN)
+ADMINS = (ADMIN,)
+
+# One line per route: who may call it. Everybody else must be turned away with 401 or 403.
+ACCESS: Mapping[str, tuple[str, ...]] = {
+    "GET /healthz": ANYONE,
+    "GET /readyz": ANYONE,
+    "GET /metrics": ANYONE,
+    "GET /api/openapi.json": ANYONE,
+    "GET /api/docs/": ANYONE,
+    "GET /api/docs/<path:path>": ANYONE,
+    "POST /api/v1/auth/token": ANYONE,
+    "POST /api/v1/auth/refresh": ANYONE,
+    "POST /api/v1/auth/logout": PEOPLE,
+    "POST /api/v1/auth/password": PEOPLE,
+    "GET /api/v1/me": PEOPLE,
+    "GET /api/v1/households": DESK,
+    "POST /api/v1/households": ADMINS,
+    "GET /api/v1/people": DESK,
+    "POST /api/v1/people": ADMINS,
+    "PATCH /api/v1/people/<int:person_id>": ADMINS,
+    "GET /api/v1/devices": DESK,
+    "POST /api/v1/devices": ADMINS,
+    "POST /api/v1/devices/<string:code>/token": ADMINS,
+    "POST /api/v1/device-events": DEVICES,
+    "POST /api/v1/device-events/batch": DEVICES,
+    "POST /d/<token>/devicemanagement/php/<any:_path>.php": DEVICES,
+    "GET /api/v1/exceptions": DESK,
+    "POST /api/v1/exceptions/<int:case_id>/resolve": DESK,
+    "GET /api/v1/lots": PEOPLE,
+    "POST /api/v1/lots": ADMINS,
+    "POST /api/v1/lots/<string:code>/lanes": ADMINS,
+    "POST /api/v1/lots/<string:code>/spaces": ADMINS,
+    "GET /api/v1/lots/<string:code>/tariffs": PEOPLE,
+    "POST /api/v1/lots/<string:code>/tariffs": (FINANCE, ADMIN),
+    "GET /api/v1/vehicles": (RESIDENT, *DESK),
+    "POST /api/v1/vehicles": DESK,
+    "GET /api/v1/permits": DESK,
+    "POST /api/v1/permits": DESK,
+    "DELETE /api/v1/permits/<int:permit_id>": DESK,
+    "GET /api/v1/blocked-plates": DESK,
+    "PUT /api/v1/blocked-plates/<string:plate>": DESK,
+    "DELETE /api/v1/blocked-plates/<string:plate>": DESK,
+    "GET /api/v1/stays": PEOPLE,
+    "GET /api/v1/stays/<int:stay_id>": PEOPLE,
+    "GET /api/v1/charges": PEOPLE,
+    "GET /api/v1/payments": PEOPLE,
+    "POST /api/v1/payments": (RESIDENT, *DESK),
+    "GET /api/v1/balance": PEOPLE,
+    "POST /api/v1/balance/top-ups": DESK,
+    "GET /api/v1/ledger/trial-balance": BOOKS,
+    "GET /api/v1/ledger/entries": BOOKS,
+    "GET /api/v1/ledger/verify": BOOKS,
+    "GET /api/v1/ledger/split-rules": BOOKS,
+    "POST /api/v1/ledger/split-rules": (FINANCE, ADMIN),
+}
+
+PLACE = re.compile(r"<(?:(?P<converter>\w+)(?:\((?P<options>[^)]*)\))?:)?(?P<name>\w+)>")
+OF_NOTHING = {"int": "999999999", "uuid": "00000000-0000-0000-0000-000000000000"}
+
+
+def routes(app: Flask) -> dict[str, Rule]:
+    """Every (method, rule) of the app as the table writes it; HEAD is its GET."""
+    return {
+        f"{method} {re.sub(r'[(][^)]*[)]', '', rule.rule)}": rule
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD"}
+        if method != "OPTIONS" or not getattr(rule, "provide_automatic_options", False)
+    }
+
+
+def address(rule: str, token: str) -> str:
+    """The rule's path with the ids of nothing, and the caller's token where one belongs."""
+
+    def value(place: re.Match[str]) -> str:
+        if place["name"] == "token":
+            return token
+        if place["converter"] == "any":
+            return place["options"].split(",")[0]
+        return OF_NOTHING.get(place["converter"] or "", "nothing")
+
+    return PLACE.sub(value, rule)
+
+
+@pytest.fixture
+def tokens(session: Session) -> dict[str, str]:
+    """A genuine token of every caller who has one."""
+    home = people.create_household(session, "1-101")
+    found = {GARBAGE: "garbage"}
+    for role in ROLES:
+        household = home if role == RESIDENT else None
+        people.create_person(session, role, f"password of {role}", role, household=household)
+        pair = sessions.sign_in(session, settings().secret_key, role, f"password of {role}")
+        assert pair is not None
+        found[role] = pair.access_token
+    camera = registry.register(session, code="cam", serial="SN-1", kind="camera")
+    session.commit()
+    return found | {DEVICE: camera.token}
+
+
+def test_every_route_has_a_line_and_every_line_a_route(app: Flask) -> None:
+    found = set(routes(app))
+    assert {"without a line": found - set(ACCESS), "without a route": set(ACCESS) - found} == {
+        "without a line": set(),
+        "without a route": set(),
+    }
+
+
+def test_every_line_names_callers_we_know() -> None:
+    assert {caller for line in ACCESS.values() for caller in line} == set(CALLERS)
+
+
+def test_the_guard_of_every_view_says_what_the_table_says(app: Flask) -> None:
+    said, tabled = {}, {}
+    for route, rule in routes(app).items():
+        may = ACCESS.get(route, ())
+        said[route] = set(getattr(app.view_functions[rule.endpoint], "access_roles", ()))
+        tabled[route] = set() if ANONYMOUS in may else set(may) & set(ROLES)
+    assert said == tabled
+
+
+@pytest.mark.parametrize("route", ACCESS)
+def test_only_those_who_may_get_through(app: Flask, tokens: dict[str, str], route: str) -> None:
+    method, rule = route.split(" ")[0], routes(app)[route].rule
+    answers = {}
+    for caller in CALLERS:
+        token = tokens.get(caller, "")
+        answer = app.test_client().open(
+            address(rule, token or "nobodys-token"),
+            method=method,
+            json={} if method in {"POST", "PUT", "PATCH"} else None,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+        )
+        answers[caller] = outcome(answer.status_code)
+    assert answers == {caller: wanted(caller, ACCESS[route]) for caller in CALLERS}
+
+
+def outcome(status: int) -> str:
+    """What a status says about access."""
+    if status >= 500:
+        return f"crashed with {status}"
+    return str(status) if status in {401, 403} else "let in"
+
+
+def wanted(caller: str, may: tuple[str, ...]) -> str:
+    """What should happen to a caller where these may: people are known at people's routes."""
+    if caller in may:
+        return "let in"
+    return "403" if caller in ROLES and set(may) & set(ROLES) else "401"
