@@ -4,12 +4,17 @@ import importlib
 import sys
 
 import click
-from flask import Flask
-from flask.cli import FlaskGroup
+from flask import Flask, current_app
+from flask.cli import FlaskGroup, NoAppException
+
+from core.config import SettingsError
 
 
 def _create_app() -> Flask:
-    app: Flask = importlib.import_module("wsgi").create_app()
+    try:
+        app: Flask = importlib.import_module("wsgi").create_app()
+    except SettingsError as error:
+        raise NoAppException(str(error)) from error
     return app
 
 
@@ -30,6 +35,18 @@ def run(*, with_parent: bool) -> None:
     from core import supervisor
 
     sys.exit(supervisor.main(with_parent=with_parent))
+
+
+@main.command(hidden=True)
+@click.option("--sample/--no-sample", default=True, help="Fill in the sample community.")
+@click.pass_context
+def prepare(context: click.Context, *, sample: bool) -> None:
+    """What `run` does before it starts the processes: `db upgrade`, then `sample`."""
+    from flask_migrate import upgrade
+
+    upgrade()
+    if sample:
+        context.invoke(current_app.cli.commands["sample"])
 
 
 if __name__ == "__main__":

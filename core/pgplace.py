@@ -77,8 +77,7 @@ def settle_data_dir(data_dir: Path, account: Account | None) -> Path:
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     if account is None or _enters(data_dir.parent, account):
         return data_dir
-    SHARED.mkdir(mode=0o755, parents=True, exist_ok=True)
-    target = Path(tempfile.mkdtemp(prefix=f"{_digest(data_dir)}-", dir=SHARED)) / "pg"
+    target = Path(tempfile.mkdtemp(prefix=f"{_digest(data_dir)}-", dir=_shared())) / "pg"
     target.parent.chmod(0o755)
     (target.parent / "home").write_text(f"{data_dir}\n")
     if data_dir.exists():
@@ -149,6 +148,13 @@ def give(folder: Path, account: Account | None) -> None:
         os.chown(path, account.uid, account.gid, follow_symlinks=False)
 
 
+def _shared() -> Path:
+    """The folder every user can walk into, whatever root's umask is."""
+    SHARED.mkdir(parents=True, exist_ok=True)
+    SHARED.chmod(0o755)
+    return SHARED
+
+
 def _check_link(data_dir: Path) -> None:
     target = data_dir.resolve()
     if not target.is_dir():
@@ -178,8 +184,7 @@ def _own_folder(folder: Path, uid: int) -> None:
 
 def _copy_server(installed: Path, copy: Path) -> None:
     """Copy the server with its libraries at the distance its rpath expects, all or nothing."""
-    SHARED.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=SHARED) as scratch:
+    with tempfile.TemporaryDirectory(dir=_shared()) as scratch:
         for part in ("bin", "lib", "share"):
             shutil.copytree(installed / part, Path(scratch, "s", _WHEEL, installed.name, part))
         libraries = installed.parent.with_name(f"{_WHEEL}.libs")

@@ -94,11 +94,10 @@ class Supervisor:
         self.children.append(child)
 
     def _prepare_data(self) -> None:
-        say("schema     bringing the database up to date")
-        self._job("migrate", "db", "upgrade")
-        if self.plan.sample:
-            say("sample     filling in the sample community, unless it is there already")
-            self._job("sample", "sample")
+        sample = self.plan.sample
+        say(f"schema     bringing it up to date{', filling in the sample community' * sample}")
+        self._job("prepare", "prepare", "--sample" if sample else "--no-sample")
+        if sample:
             say(f"sample     logins and device tokens: {self.plan.home / 'sample.json'}")
 
     def _job(self, name: str, *arguments: str) -> None:
@@ -118,7 +117,7 @@ class Supervisor:
     def _start_processes(self) -> None:
         plan = self.plan
         granian = (
-            *("granian", "--interface", "wsgi", "--host", plan.host, "--port", str(plan.port)),
+            *("core.web", "--interface", "wsgi", "--host", plan.host, "--port", str(plan.port)),
             *("--workers", str(plan.web_workers), "--blocking-threads", str(plan.web_threads)),
             *("--http", "1", "--no-ws", "--backlog", "2048", "--workers-kill-timeout", "2"),
             *("--http1-header-read-timeout", "10000", "--respawn-failed-workers"),
@@ -129,7 +128,7 @@ class Supervisor:
         beat = ("beat", "--schedule", str(plan.home / "beat-schedule"), "--loglevel", "WARNING")
         say("processes  starting web, worker and beat")
         self._keep("web", 2.5, *granian)
-        self._keep("worker", 3.0, *celery, *worker, "--without-mingle", "--without-gossip")
+        self._keep("worker", 4.0, *celery, *worker, "--without-mingle", "--without-gossip")
         self._keep("beat", 1.0, *celery, *beat)
 
     def _keep(self, name: str, patience: float, *command: str) -> None:
