@@ -1,11 +1,15 @@
 """Paying what is due, once, by whoever may."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Barrier
 
 import pytest
+from flask import Flask
 from sqlalchemy.orm import Session
 
+from core.db import atomic
 from core.errors import Problem
 from ledger import payments
 from ledger.models import Payment
@@ -94,3 +98,28 @@ def test_the_source_brings_its_charge_up_to_date_first(session: Session, till: T
     assert refused(session, bo, 2) == "not-found"
     assert pay(session, ana, 1).amount_fen == 300
     assert ask(session, "SELECT charged_fen, paid_fen FROM receivable") == [(300, 300)]
+
+
+def test_whoever_pays_at_once_pays_once(app: Flask, session: Session, till: Till) -> None:
+    book(session, fee(1, 800, household_id=till.ana))
+    olga = Somebody(till.olga, "operator", None)
+    together = Barrier(4)
+
+    def payer() -> str:
+        with app.app_context():
+            together.wait()
+            try:
+                return str(atomic(_pay_in_cash, olga).amount_fen)
+            except Problem as problem:
+                return problem.code
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = [future.result() for future in [pool.submit(payer) for _ in range(4)]]
+    assert sorted(answers) == ["800", *["nothing-due"] * 3]
+
+
+def _pay_in_cash(session: Session, who: Somebody) -> Payment:
+    paid = payments.pay(session, source="stay", source_id=1, method="cash", payer=who)
+    session.refresh(paid)
+    session.expunge(paid)
+    return paid

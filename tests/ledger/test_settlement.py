@@ -8,7 +8,8 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from ledger import proof, reports, settlement, split_rules
+from core.db import send
+from ledger import charges, payments, proof, reports, settlement, split_rules
 from tests.ledger.till import (
     NOON,
     Till,
@@ -226,3 +227,21 @@ def test_a_settler_that_dies_leaves_everything_as_it_was(session: Session, till:
     assert ask(session, "SELECT count(*) FROM charge WHERE settled_at IS NULL") == [(1,)]
     assert settle_all() == 2
     assert proved(session)
+
+
+def test_no_plan_made_on_tiny_tables_reads_a_whole_one(session: Session, till: Till) -> None:
+    """A connection keeps its triggers' plans, perhaps from when a table was one page long."""
+    book(session, fee(1), cash(till, 1))
+    settle_all()
+    session.execute(text("ANALYZE"))
+    session.commit()
+    for stay in range(2, 12):
+        book(session, fee(stay), cash(till, stay))
+        settle_all()
+    ask(session, "SELECT pg_stat_force_next_flush()")
+    read_whole = "SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0"
+    send(session, [charges.raised(fee(12)), payments.received(cash(till, 12))])
+    growing = {"receivable", "posting", "account_month", "period", "party"}
+    assert growing.isdisjoint(session.scalars(text(read_whole)))
+    assert settlement.settle_batch(session) == 2
+    assert growing.isdisjoint(session.scalars(text(read_whole)))
