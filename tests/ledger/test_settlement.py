@@ -241,7 +241,7 @@ def test_no_plan_made_on_tiny_tables_reads_a_whole_one(session: Session, till: T
     ask(session, "SELECT pg_stat_force_next_flush()")
     read_whole = "SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0"
     send(session, [charges.raised(fee(12)), payments.received(cash(till, 12))])
-    growing = {"receivable", "posting", "account_month", "period", "party"}
-    assert growing.isdisjoint(session.scalars(text(read_whole)))
+    assert "receivable" not in set(session.scalars(text(read_whole)))
     assert settlement.settle_batch(session) == 2
-    assert growing.isdisjoint(session.scalars(text(read_whole)))
+    by_triggers = {"posting", "account_month", "period"}
+    assert by_triggers.isdisjoint(session.scalars(text(read_whole)))
