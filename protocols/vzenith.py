@@ -6,6 +6,7 @@ any of their paths; the body's leading key tells what it is.
 """
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from core import clock
 from core.app import settings
 from core.db import Session, atomic
 from core.errors import Problem
+from core.http import LARGEST_ID, mend
 from devices import events, registry
 from devices.events import Event, Receipt
 from parking import access, plates
@@ -26,7 +28,7 @@ blueprint = Blueprint("vzenith", __name__)
 
 COLORS = {1: "blue", 2: "yellow", 3: "white", 4: "black", 5: "green", 6: "green"}
 PATHS = "plateresult,quickplateresult,receivedeviceinfo,gio,serial"
-PICTURES = ("imageFile", "imageFragmentFile")
+LONGEST_READ = 32
 
 
 @blueprint.post(f"/d/<token>/devicemanagement/php/<any({PATHS}):_path>.php")
@@ -52,13 +54,14 @@ def _plate(token: str, message: dict[str, Any]) -> Response:
     now = clock.now()
     result = _plate_result(message)
     event = plate_event(result, request.get_data(cache=True), now)
+    serial = message["AlarmInfoPlate"].get("serialno")
     receipt = atomic(
         access.answer,
         event,
         token_digest=registry.digest(token),
         plate=_seen_plate(result),
         zone=settings().zone,
-        serial=_text(message["AlarmInfoPlate"].get("serialno")),
+        serial=None if serial is None else str(serial),
     )
     return jsonify({"Response_AlarmInfoPlate": render(result, receipt)})
 
@@ -88,12 +91,12 @@ def read(body: bytes) -> dict[str, Any]:
     """The JSON object in a body: NULs stripped, UTF-8 else GB18030. Raises Problem 400."""
     stripped = body.strip(b"\x00")
     try:
-        text = stripped.decode("utf-8")
+        text = stripped.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = stripped.decode("gb18030", "replace")
     try:
         message = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Problem(400, "bad-json", "The body is not JSON.") from error
     if not isinstance(message, dict):
         raise Problem(422, "invalid", "The body must be a JSON object.")
@@ -103,7 +106,8 @@ def read(body: bytes) -> dict[str, Any]:
 def plate_event(result: dict[str, Any], raw: bytes, now: datetime) -> Event:
     """The camera's plate read as an event. Its times may be absent; then ours counts.
 
-    Raises Problem 422 for a time no clock can mean.
+    One read has one key: a quick result and the final one that only gained confidence are
+    the same, a corrected plate is not. Raises Problem 422 for a time no clock can mean.
     """
     taken = _taken_at(result)
     if taken and not events.plausible(taken, now):
@@ -113,25 +117,24 @@ def plate_event(result: dict[str, Any], raw: bytes, now: datetime) -> Event:
             "The camera's clock is wrong.",
             errors={"timeStamp": ["must lie within the last 400 days"]},
         )
-    number, read_text = _number(result.get("plateid")), _text(result.get("license")) or ""
-    when = taken.isoformat() if taken else f"{read_text}@{int(now.timestamp()) // 10}"
-    color = COLORS.get(_number(result.get("colorType")) or 0, "unknown")
-    data = {"plate": plates.normalise(read_text), "plate_color": color, "plateid": number}
+    number, color = _number(result.get("plateid")), _color(result)
+    plate = plates.normalise(_license(result))
+    when = taken.isoformat() if taken else int(now.timestamp()) // 10
     return Event(
-        key=f"plate/{number}/{when}",
+        key=f"plate/{number}/{when}/{_trace(plate, color)}",
         type="gate.request",
         occurred_at=taken or now,
         recorded_at=now,
-        data=data | {"confidence": _number(result.get("confidence"))},
+        data={"plate": plate, "plate_color": color, "plateid": number},
         raw=raw,
-        replayed=_number(result.get("isoffline")) == 1,
+        replayed=_is_replay(result),
     )
 
 
 def render(result: dict[str, Any], receipt: Receipt) -> dict[str, Any]:
     """Our decision in the camera's words; a replayed record is acknowledged, never obeyed."""
     number = _number(result.get("plateid"))
-    if _number(result.get("isoffline")) == 1:
+    if _is_replay(result):
         return {
             "info": "no",
             "content": "retransfer_stop",
@@ -198,15 +201,33 @@ def _seen_plate(result: dict[str, Any]) -> plates.Plate | None:
     """An unreadable, false or impossible plate is no plate: a person must look."""
     if _number(result.get("is_fake_plate")) == 1:
         return None
-    color = COLORS.get(_number(result.get("colorType")) or 0, "unknown")
-    return plates.parse(_text(result.get("license")) or "", color)
+    return plates.parse(_license(result), _color(result))
+
+
+def _license(result: dict[str, Any]) -> str:
+    """What was read, as text that can be stored."""
+    read_text = result.get("license")
+    return mend(read_text[:LONGEST_READ]) if isinstance(read_text, str) else ""
+
+
+def _color(result: dict[str, Any]) -> str:
+    return COLORS.get(_number(result.get("colorType")) or 0, "unknown")
+
+
+def _is_replay(result: dict[str, Any]) -> bool:
+    return result.get("isoffline") in (1, "1")
+
+
+def _trace(plate: str, color: str) -> str:
+    """Tells the reads of one moment apart, and is too short to tell the plate: keys are kept."""
+    return hashlib.sha256(f"{plate} {color}".encode()).hexdigest()[:4]
 
 
 def _taken_at(result: dict[str, Any]) -> datetime | None:
     stamp = result.get("timeStamp")
     value = stamp.get("Timeval") if isinstance(stamp, dict) else None
-    seconds = _number(value.get("sec")) if isinstance(value, dict) else None
-    if seconds is None or not isinstance(value, dict):
+    seconds = value.get("sec") if isinstance(value, dict) else None
+    if not isinstance(seconds, int) or not isinstance(value, dict):
         return None
     micros = (_number(value.get("usec")) or 0) % 1_000_000
     try:
@@ -216,11 +237,10 @@ def _taken_at(result: dict[str, Any]) -> datetime | None:
 
 
 def _number(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    """A whole number that the database can hold."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if abs(value) <= LARGEST_ID else None
 
 
 def _base64(data: bytes) -> str:
