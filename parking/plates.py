@@ -24,8 +24,10 @@ _SHAPES = (
     r"[A-Z]{2}[A-Z0-9]\d{4}",
     r"民航[A-Z0-9]{5}",
 )
-_NEW_ENERGY = re.compile(rf"[{PROVINCES}][A-Z](?:[A-HJK][A-HJ-NP-Z0-9]\d{{4}}|\d{{5}}[A-HJK])")
-_ORDINARY = re.compile("|".join(_SHAPES))
+_NEW_ENERGY = re.compile(
+    rf"[{PROVINCES}][A-Z](?:[A-HJK][A-HJ-NP-Z0-9]\d{{4}}|\d{{5}}[A-HJK])", re.A
+)
+_ORDINARY = re.compile("|".join(_SHAPES), re.A)
 _SEPARATORS = re.compile(r"[\s·•.\-_]+")
 
 
