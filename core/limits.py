@@ -22,8 +22,8 @@ def install(app: Flask) -> None:
             "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,
             "RATELIMIT_HEADERS_ENABLED": True,
         }
+    app.after_request(_retry_after_on_refusal_only)  # runs after the limiter's own: they reverse
     limiter.init_app(app)
-    app.after_request(_retry_after_on_refusal_only)
 
 
 def _retry_after_on_refusal_only(response: Response) -> Response:

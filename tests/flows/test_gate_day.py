@@ -209,12 +209,12 @@ def test_every_refusal_is_explained_and_reaches_an_operator(app: Flask) -> None:
     assert {case["reason"] for case in exceptions(community)} == set(told)
 
     [full] = [case for case in exceptions(community) if case["reason"] == "lot-full"]
-    answer = community.client.post(
+    resolved = community.client.post(
         f"/api/v1/exceptions/{full['id']}/resolve",
         json={"reason": "人工引导至 B1"},
         headers=community.as_person("olga"),
     )
-    assert answer.get_json()["resolution"] == "人工引导至 B1"
+    assert resolved.get_json()["resolution"] == "人工引导至 B1"
     assert "lot-full" not in {case["reason"] for case in exceptions(community)}
 
 
