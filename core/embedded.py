@@ -206,8 +206,8 @@ class Postgres:
         """The server's own words since it was last started, in one line."""
         lines = process.last_lines(self.log, since=self._log_start) or ["it said nothing"]
         for mark in ("PANIC:", "FATAL:", "error:"):
-            for line in reversed(lines):
-                if mark in line:
+            for line in lines:
+                if mark in line and "the database system is" not in line:  # said to our attempts
                     return f"{line.partition(mark)[2].strip()} (log: {self.log})"
         return f"{lines[-1]} (log: {self.log})"
 

@@ -35,17 +35,21 @@ def wheel_binaries() -> Path:
 
 
 def server_account(data_dir: Path) -> Account | None:
-    """As whom the server runs: None for ourselves, an ordinary user when we are root."""
+    """As whom the server runs: None for ourselves, an ordinary user when we are root.
+
+    The owner of the data or of its parent if that user exists (PostgreSQL insists), else
+    `nobody`.
+    """
     if os.geteuid() != 0:
         return None
-    for folder in (data_dir, data_dir.parent):
-        if folder.exists() and (uid := folder.stat().st_uid) != 0:
-            return Account(_user_name(uid), uid, folder.stat().st_gid)
+    owners = [path.stat().st_uid for path in (data_dir, data_dir.parent) if path.exists()]
+    for uid in filter(None, owners):
+        with suppress(KeyError):
+            return _account(pwd.getpwuid(uid))
     try:
-        nobody = pwd.getpwnam("nobody")
-    except KeyError:
-        return Account("65534", 65534, 65534)
-    return Account("nobody", nobody.pw_uid, nobody.pw_gid)
+        return _account(pwd.getpwnam("nobody"))
+    except KeyError as error:
+        raise CannotStartError("root needs a user `nobody` to run the database as") from error
 
 
 def server_binaries(account: Account | None) -> Path:
@@ -199,6 +203,10 @@ def _copy_server(installed: Path, copy: Path) -> None:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+
+
+def _account(user: pwd.struct_passwd) -> Account:
+    return Account(user.pw_name, user.pw_uid, user.pw_gid)
 
 
 def _user_name(uid: int) -> str:

@@ -96,7 +96,19 @@ def end_processes(processes: Iterable[psutil.Process], first: signal.Signals) ->
         for process in remaining:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
-        _gone, remaining = psutil.wait_procs(remaining, timeout=5)
+        deadline = time.monotonic() + 5
+        while (remaining := [found for found in remaining if _lives(found)]) and (
+            time.monotonic() < deadline
+        ):
+            time.sleep(0.05)
+
+
+def _lives(process: psutil.Process) -> bool:
+    """A zombie does not: in a container nobody may ever collect it."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def processes_with(variable: str, value: str) -> list[psutil.Process]:

@@ -220,7 +220,8 @@ def main(*, with_parent: bool = False) -> int:
 
 def _set_environment(plan: Plan) -> None:
     metrics = plan.home / "metrics"
-    shutil.rmtree(metrics, ignore_errors=True)
+    if metrics.exists():
+        shutil.rmtree(metrics)
     metrics.mkdir()
     os.environ |= {
         "HUILIN_HOME": str(plan.home),

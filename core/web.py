@@ -2,14 +2,19 @@
 
 import importlib
 import os
+import signal
 import sys
+from functools import partial
 
 from granian.cli import entrypoint
+
+from core.process import end_with_parent
 
 
 def main() -> None:
     """Serve with granian's own command line; leave without taking the app apart at the end."""
     importlib.import_module("wsgi")
+    os.register_at_fork(after_in_child=partial(end_with_parent, signal.SIGTERM))
     try:
         entrypoint()  # type: ignore[no-untyped-call]  # granian does not annotate it
     except SystemExit as ending:
