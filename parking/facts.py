@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from psycopg.rows import DictRow, dict_row
 from sqlalchemy.orm import Session
 
-from core.db import driver, fetch_row
+from core.db import driver
 from devices.registry import unknown_device
 from parking.fees import Bill
 from parking.gate import Facts, FreeSpace, OpenStay
@@ -22,6 +22,10 @@ from parking.timeline import Seen
 
 # A vehicle is the same when text and colour agree; an unknown colour agrees with any.
 SAME_COLOR = "({0}.plate_color = %(color)s OR 'unknown' IN ({0}.plate_color, %(color)s::text))"
+
+# One vehicle at a time. It is a statement of its own because the look after it must see what
+# whoever held the lock has written.
+ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('plate ' || %(plate)s::text, 0))"
 
 LOOK = f"""
 SELECT
@@ -92,6 +96,7 @@ LEFT JOIN LATERAL (
     SELECT s.id, s.code FROM space s
     WHERE s.lot_id = lot.id AND s.in_service AND s.owner_household_id IS NULL
       AND lane.direction = 'entry' AND fixed.id IS NULL AND inside.stay_id IS NULL
+      AND blocked.plate IS NULL AND seen.id IS NULL
       AND NOT EXISTS (SELECT FROM space_claim c WHERE c.live AND c.lot_id = s.lot_id
                       AND c.space_id = s.id AND c.during && tstzrange(%(at)s, NULL))
     ORDER BY s.id LIMIT 1 FOR UPDATE OF s SKIP LOCKED
@@ -130,7 +135,10 @@ def look(
     now: datetime,
     zone: ZoneInfo,
 ) -> Look:
-    """Read everything in one round trip; raises Problem 401 when no device has this token."""
+    """Read everything in one round trip; raises Problem 401 when no device has this token.
+
+    Whoever else decides about the same plate waits until this transaction ends.
+    """
     values = {
         "digest": token_digest,
         "key": key,
@@ -139,7 +147,11 @@ def look(
         "at": at,
         "now": now,
     }
-    row = fetch_row(session, (LOOK, values))
+    connection = driver(session)
+    with connection.pipeline(), connection.cursor(row_factory=dict_row) as cursor:
+        if plate:
+            connection.execute(ONE_AT_A_TIME, values)
+        row = cursor.execute(LOOK, values).fetchone()
     if row is None:
         raise unknown_device()
     return Look(row, _facts(row, zone))

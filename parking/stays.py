@@ -39,6 +39,11 @@ WHERE (%(household)s::bigint IS NULL OR s.household_id = %(household)s)
   AND (%(status)s::text IS NULL OR s.status = %(status)s)
 """
 
+# The gate decides about a plate alone; the charge read after this is the newest.
+ONE_AT_A_TIME = """
+SELECT pg_advisory_xact_lock(hashtextextended('plate ' || plate, 0)) FROM stay WHERE id = %(id)s
+"""
+
 PAGE = STAYS + ALL + "ORDER BY s.id DESC LIMIT %(limit)s OFFSET %(offset)s"
 COUNT = "SELECT count(*) AS count FROM stay s" + ALL  # noqa: S608 - constants of ours
 
@@ -73,6 +78,7 @@ def bring_charge_up_to_date(
 
     Returns the household that owes, if one is known; Problem 404 if there is no such stay.
     """
+    fetch_row(session, (ONE_AT_A_TIME, {"id": stay_id}))
     row = fetch_row(session, (ONE + " FOR UPDATE OF s", {"id": stay_id, "household": None}))
     if row is None:
         raise not_found("stay")
