@@ -20,6 +20,7 @@ def install(app: Flask) -> None:
                 "socket_connect_timeout": TIMEOUT_SECONDS,
             },
             "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,
+            "RATELIMIT_SWALLOW_ERRORS": True,  # requests in flight when Redis goes away
             "RATELIMIT_HEADERS_ENABLED": True,
         }
     app.after_request(_retry_after_on_refusal_only)  # runs after the limiter's own: they reverse
