@@ -1,0 +1,121 @@
+"""A walk-in entry over HTTP, beside a fixed answer, pgbench, and a bare view of one SQL call."""
+
+import os
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench import events, pgbench, report, trips
+from bench.ground import Ground, prepared
+from bench.load import Run, drive
+from bench.report import Found
+from bench.servers import Served, granian
+
+OPEN = b'"action":"open"'
+
+
+class Bench:
+    """The two servers over one database, and the rounds over them."""
+
+    def __init__(self, ground: Ground, gate: Served, bare: Served) -> None:
+        self.ground = ground
+        self.served_gate = gate
+        self.served_bare = bare
+
+    def gate(self, count: int) -> Run:
+        """Entries through the product."""
+        return self._entries(self.served_gate, events.EVENTS, count)
+
+    def bare(self, count: int) -> Run:
+        """Entries through the bare view."""
+        return self._entries(self.served_bare, "/entry", count)
+
+    def fixed(self, count: int) -> Run:
+        """As many requests answered without any work."""
+        run = self._drive(self.served_bare, events.lists("/fixed", "entry", count), OPEN)
+        assert run.expected == count, run.odd
+        return run
+
+    def pgbench(self, count: int) -> float:
+        """Entries straight in the database; their number per second."""
+        self.ground.reset()
+        rate = pgbench.entries(self.ground, count).rate
+        self._verify(count)
+        return rate
+
+    def exits(self, count: int, reason: str) -> Run:
+        """Those who came in leave; `reason` is what all of them must be told."""
+        expect = f'"reason":"{reason}"'.encode()
+        run = self._drive(self.served_gate, events.lists(events.EVENTS, "exit", count), expect)
+        assert run.expected == count, run.odd
+        return run
+
+    def _drive(self, served: Served, lists: list[list[bytes]], expect: bytes) -> Run:
+        app, database = served.cpu_seconds(), self.ground.cpu_seconds()
+        run = drive(served.port, lists, expect)
+        run.app_seconds = served.cpu_seconds() - app
+        run.database_seconds = self.ground.cpu_seconds() - database
+        return run
+
+    def _entries(self, served: Served, path: str, count: int) -> Run:
+        self.ground.reset()
+        run = self._drive(served, events.lists(path, "entry", count), OPEN)
+        assert run.expected == count, run.odd
+        self._verify(count)
+        return run
+
+    def _verify(self, count: int) -> None:
+        """Nobody measures errors: as many events, stays and claims as answers `open`."""
+        written = self.ground.written()
+        assert written == (count, count, count), f"{written} instead of {count} each"
+
+
+def run(seconds: float, rounds: int) -> int:
+    """Measure, print, and return the exit code: 0 when every target is met."""
+    began = time.monotonic()
+    home = Path(os.environ.get("HUILIN_HOME") or "var").resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=home) as directory, ExitStack() as held:
+        here = Path(directory)
+        here.chmod(0o755)
+        say("starting a private database, and building 64 lots of 320 spaces with a history")
+        ground = held.enter_context(prepared(here))
+        found = Found(trips=trips.count(ground))
+        say("starting the shipped server and the bare one")
+        metrics = here / "metrics"
+        metrics.mkdir()
+        shipped = {"PROMETHEUS_MULTIPROC_DIR": str(metrics), "DATABASE_URL": ground.conninfo}
+        gate = held.enter_context(granian("wsgi:app", here, shipped))
+        bare_env = {"BENCH_DATABASE": ground.conninfo}
+        bare = held.enter_context(granian("bench.bare:app", here, bare_env))
+        _measure(Bench(ground, gate, bare), found, seconds, rounds)
+    return report.show(found, time.monotonic() - began)
+
+
+def _measure(bench: Bench, found: Found, seconds: float, rounds: int) -> None:
+    step = events.CONNECTIONS * events.EACH
+    warm = 20 * step
+    bench.bare(warm)
+    rate = max(bench.gate(warm).rate, bench.gate(2 * warm).rate)
+    whole = int(rate * seconds) // step * step
+    found.entries = count = max(step, min(whole, events.MOST // step * step))
+    say(f"{rounds} rounds of {count} entries over {events.CONNECTIONS} connections, in turn")
+    for number in range(1, rounds + 1):
+        found.fixed.add(bench.fixed(count))
+        found.pgbench.append(bench.pgbench(count))
+        found.bare.add(bench.bare(count))
+        found.gate.add(bench.gate(count))
+        say(
+            f"round {number}: fixed {found.fixed.runs[-1].rate:6.0f}/s   "
+            f"pgbench {found.pgbench[-1]:6.0f}/s   bare {found.bare.runs[-1].rate:6.0f}/s   "
+            f"gate {found.gate.runs[-1].rate:6.0f}/s"
+        )
+    say("exits of the vehicles of the last round")
+    bench.ground.age_stays(hours=3)
+    found.exits["exit, payment due"] = bench.exits(count, "payment-due")
+
+
+def say(text: str) -> None:
+    """Progress, at once."""
+    print(text, flush=True)

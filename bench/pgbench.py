@@ -1,0 +1,47 @@
+"""The database alone: pgbench calling entry.sql's function for the vehicles of `events`."""
+
+import re
+import subprocess
+from dataclasses import dataclass
+
+from bench.events import CONNECTIONS, EACH
+from bench.ground import SPACES, Ground
+
+CLIENT = f"""
+\\set lot :client_id * {EACH} + :n % {EACH} + 1
+\\set car :client_id * {SPACES * EACH} + :n
+\\set n :n + 1
+SELECT bench_entry(
+    sha256(convert_to('bench-entry-' || :lot, 'UTF8')),
+    said->>'event_id', (said->>'occurred_at')::timestamptz, convert_to(said::text, 'UTF8'),
+    (said->'data')::jsonb, said->'data'->>'plate', said->'data'->>'plate_color'
+) FROM (SELECT format(
+    '{{"event_id": "entry-A%1$s", "type": "gate.request", "occurred_at": "%2$s",
+       "data": {{"plate": "川A%1$s", "plate_color": "blue", "confidence": 0.97}}}}',
+    lpad((:car)::text, 5, '0'), now())::json) AS body(said);
+"""
+
+RATE = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What pgbench reports."""
+
+    rate: float
+
+
+def entries(ground: Ground, count: int) -> Measured:
+    """Run `count` entries over as many clients as the HTTP rounds have connections."""
+    script = ground.home / "entry.pgbench"
+    script.write_text(CLIENT, encoding="utf-8")
+    command = (
+        *(ground.server.bin_dir / "pgbench", "--no-vacuum", "--protocol=prepared"),
+        *("--client", CONNECTIONS, "--jobs", 2, "--transactions", count // CONNECTIONS),
+        *("--define", "n=0", "--file", script, ground.conninfo),
+    )
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    found = RATE.search(done.stdout)
+    if done.returncode or not found:
+        raise RuntimeError(f"pgbench failed: {done.stderr[:600]}")
+    return Measured(float(found[1]))
