@@ -1,5 +1,6 @@
 """What every route shares: problem+json, request ids, strict JSON, the OpenAPI page."""
 
+import math
 import re
 import uuid
 from collections.abc import Mapping
@@ -8,12 +9,15 @@ from http import HTTPStatus
 from typing import Any
 
 import marshmallow as ma
+import psycopg
 import structlog
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Request, Response, g, jsonify, request
 from flask_smorest import Api as SmorestApi
+from flask_smorest import Blueprint
 from flask_swagger_ui import get_swaggerui_blueprint
 from sqlalchemy.exc import DataError, IntegrityError
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, TooManyRequests
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, TooManyRequests
 
 from core.errors import Problem
 
@@ -26,15 +30,16 @@ LARGEST_ID = 2**63 - 1
 
 
 class Schema(ma.Schema):
-    """Refuses unknown fields and text PostgreSQL cannot hold (NUL, lone surrogates)."""
+    """Refuses unknown fields and what PostgreSQL cannot hold: NUL, lone surrogates, NaN."""
 
     class Meta:
         unknown = ma.RAISE
 
     @ma.pre_load
-    def _refuse_unstorable_text(self, data: Any, **_: Any) -> Any:
+    def _refuse_unstorable(self, data: Any, **_: Any) -> Any:
         if isinstance(data, Mapping):
-            bad = {str(k): ["has a NUL or a lone surrogate"] for k in data if _bad(k, data[k])}
+            said = ["has a NUL, a lone surrogate or no finite number"]
+            bad = {str(k): said for k in data if _bad(k, data[k])}
             if bad:
                 raise ma.ValidationError({mend(k): v for k, v in bad.items()})
         return data
@@ -60,6 +65,20 @@ class ProblemSchema(ma.Schema):
     code = ma.fields.String(metadata={"description": "a stable slug"})
     errors = ma.fields.Dict(metadata={"description": "field → the rules it breaks"})
     request_id = ma.fields.String()
+
+
+class BodyParser(FlaskParser):
+    """A number too long to read is bad JSON like any other."""
+
+    def load_json(self, req: Request, schema: Any) -> Any:
+        """The body's JSON; BadRequest when it is none."""
+        try:
+            return super().load_json(req, schema)
+        except ValueError as error:
+            raise BadRequest("The body is not JSON.") from error
+
+
+Blueprint.ARGUMENTS_PARSER = BodyParser()
 
 
 class Api(SmorestApi):  # type: ignore[misc]  # flask-smorest ships no types
@@ -122,8 +141,12 @@ def install(app: Flask) -> Api:
     app.after_request(_give_request_id)
     app.register_error_handler(Problem, problem_response)
     app.register_error_handler(RecursionError, _too_deep)
-    app.register_error_handler(DataError, _unstorable)
-    app.register_error_handler(IntegrityError, _conflict)
+    for by_sqlalchemy, by_the_driver, answer in (
+        (DataError, psycopg.DataError, _unstorable),
+        (IntegrityError, psycopg.IntegrityError, _conflict),
+    ):
+        app.register_error_handler(by_sqlalchemy, answer)
+        app.register_error_handler(by_the_driver, answer)
     app.register_error_handler(Exception, _crash)
     return api
 
@@ -159,13 +182,14 @@ def _too_deep(_error: RecursionError) -> Response:
     return problem_response(Problem(400, "bad-request", "The body is nested too deeply."))
 
 
-def _unstorable(error: DataError) -> Response:
-    log.warning("unstorable value", error=type(error.orig).__name__)
+def _unstorable(error: DataError | psycopg.DataError) -> Response:
+    log.warning("unstorable value", error=type(getattr(error, "orig", error)).__name__)
     return problem_response(Problem(422, "invalid", "A value is out of the range we can hold."))
 
 
-def _conflict(error: IntegrityError) -> Response:
-    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+def _conflict(error: IntegrityError | psycopg.IntegrityError) -> Response:
+    refused = getattr(error, "orig", error)
+    constraint = getattr(getattr(refused, "diag", None), "constraint_name", None)
     log.warning("constraint refused", constraint=constraint)
     return problem_response(
         Problem(409, "conflict", "The change contradicts what is already recorded.")
@@ -189,6 +213,8 @@ def _bad(key: Any, value: Any) -> bool:
         return any(_bad(k, v) for k, v in value.items()) or _bad(key, None)
     if isinstance(value, list):
         return any(_bad("", item) for item in value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return True
     return any(isinstance(text, str) and not _storable(text) for text in (key, value))
 
 

@@ -28,7 +28,9 @@ class SpacesSchema(Schema):
     codes = fields.List(
         fields.String(validate=CODE), required=True, validate=validate.Length(1, 1000)
     )
-    owner_household_id = fields.Integer(load_default=None, allow_none=True, validate=ID)
+    owner_household_id = fields.Integer(
+        load_default=None, allow_none=True, strict=True, validate=ID
+    )
 
 
 class LaneSchema(Schema):

@@ -55,10 +55,15 @@ class ReceiptSchema(ma.Schema):
     decision = fields.Dict(allow_none=True)
 
 
-class BatchSchema(Schema):
+class BatchSchema(ma.Schema):
     """Up to 500 events, each judged by itself."""
 
-    events = fields.List(fields.Raw(), required=True, validate=validate.Length(1, BATCH))
+    class Meta:
+        unknown = ma.RAISE
+
+    events = fields.List(
+        fields.Raw(allow_none=True), required=True, validate=validate.Length(1, BATCH)
+    )
 
 
 class ResultsSchema(ma.Schema):
@@ -73,7 +78,7 @@ MANY = BatchSchema()
 RECEIPT = ReceiptSchema()
 
 
-def _body(schema: type[Schema]) -> dict[str, Any]:
+def _body(schema: type[ma.Schema]) -> dict[str, Any]:
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
@@ -102,7 +107,7 @@ def take_batch() -> dict[str, Any]:
     return {"results": [_take_one_of_many(token, item) for item in batch["events"]]}
 
 
-def load(schema: Schema, value: Any, within: str = "") -> dict[str, Any]:
+def load(schema: ma.Schema, value: Any, within: str = "") -> dict[str, Any]:
     """Validate by a schema; raises Problem 422 naming the fields."""
     try:
         loaded: dict[str, Any] = schema.load(value)
@@ -122,8 +127,11 @@ def _take_one_of_many(token: str, item: Any) -> Any:
         return RECEIPT.dump(_receipt(_take(token, load(ONE, item), json.dumps(item).encode())))
     except Problem as refused:
         problem = refused
+    except RecursionError:
+        problem = Problem(400, "bad-request", "The event is nested too deeply.")
     event_id = item.get("event_id") if isinstance(item, dict) else None
-    return {"event_id": event_id, "problem": problem_response(problem).get_json()}
+    shown = mend(event_id) if isinstance(event_id, str) else None
+    return {"event_id": shown, "problem": problem_response(problem).get_json()}
 
 
 def _take(token: str, said: dict[str, Any], raw: bytes) -> Receipt:
