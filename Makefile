@@ -10,7 +10,11 @@ endif
 
 VENV := .venv
 PY := $(VENV)/bin/python
+MADE := $(VENV)/made.stamp
 PIP := $(PY) -m pip --disable-pip-version-check -qq
+
+# A virtual environment whose Python was upgraded away is made anew.
+$(shell [ -x $(PY) ] || rm -f $(VENV)/*.stamp)
 
 run: $(VENV)/runtime.stamp
 	@exec $(PY) -m core.cli run --with-parent
@@ -32,7 +36,7 @@ fmt: $(VENV)/dev.stamp
 	$(PY) -m ruff format
 
 # Lock again after a change in pyproject.toml; delete a lock first to take newer versions.
-lock: $(PY)
+lock: $(MADE)
 	@set -e; tool=$$(mktemp -d); trap 'rm -rf "$$tool"' EXIT; \
 	$(PY) -m venv "$$tool"; "$$tool/bin/python" -m pip install --disable-pip-version-check --quiet uv; \
 	compile="$$tool/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 \
@@ -45,7 +49,7 @@ clean:
 	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './var/*' -prune -exec rm -rf {} +
 
-$(PY):
+$(MADE):
 	@[ -n "$(PYTHON)" ] || { echo "Huilin needs Python 3.11 or newer, and found none; \
 	install one or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -54,14 +58,15 @@ $(PY):
 	echo "Huilin needs Python's venv module; on Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "huilin: $$("$(PYTHON)" --version) in $(VENV)"
 	@"$(PYTHON)" -m venv --clear $(VENV)
+	@touch $@
 
-$(VENV)/runtime.stamp: $(PY) requirements.lock pyproject.toml
+$(VENV)/runtime.stamp: $(MADE) requirements.lock pyproject.toml
 	@echo "huilin: installing the locked packages (the first time takes a minute or two)"
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/dev.stamp: $(PY) requirements-dev.lock requirements.lock pyproject.toml
+$(VENV)/dev.stamp: $(MADE) requirements-dev.lock requirements.lock pyproject.toml
 	@echo "huilin: installing the locked packages and the tools (the first time takes a minute or two)"
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .

@@ -123,7 +123,7 @@ class Supervisor:
             *("--http1-header-read-timeout", "10000", "--respawn-failed-workers"),
             *("--log-level", "warning", "wsgi:app"),
         )
-        celery = ("celery", "-A", "workers.app:celery")
+        celery = ("celery", "--quiet", "-A", "workers.app:celery")
         worker = ("worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "WARNING")
         beat = ("beat", "--schedule", str(plan.home / "beat-schedule"), "--loglevel", "WARNING")
         say("processes  starting web, worker and beat")
