@@ -56,7 +56,7 @@ def answer(
     send(session, [events.recorded(event, event_id, device_id, decision), *statements])
     DECISIONS.labels(event.type, decision["action"], decision["reason"]).inc()
     bind_contextvars(
-        device=seen.row["device"], plate=plate and plate.text, reason=decision["reason"]
+        device=seen.row["device"], plate=plate and plate.masked, reason=decision["reason"]
     )
     return Receipt(event.key, False, event.recorded_at, decision, seen.row["display"])
 

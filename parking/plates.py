@@ -38,6 +38,11 @@ class Plate:
     text: str
     color: str
 
+    @property
+    def masked(self) -> str:
+        """What logs may say of it."""
+        return f"{self.text[:2]}***{self.text[-1]}"
+
     def __str__(self) -> str:
         """The text alone: what a driver reads on the display."""
         return self.text

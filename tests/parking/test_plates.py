@@ -46,6 +46,7 @@ def test_a_plate(text: str) -> None:
     plate = parse(text)
     assert plate
     assert str(plate) == text
+    assert text[2:-1] not in plate.masked
 
 
 @pytest.mark.parametrize("text", ILLEGAL)
