@@ -71,7 +71,12 @@ def stop(
     *steps: tuple[signal.Signals, float],
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Ask a child to end: each signal in turn with the seconds it may take, then kill its group."""
+    """Ask a child to end: each signal in turn with the seconds it may take, then kill its group.
+
+    Nothing happens to a child already known to have ended: its number may be another's by now.
+    """
+    if child.returncode is not None:
+        return
     for number, seconds in steps:
         if child.poll() is not None:
             break

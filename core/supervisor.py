@@ -40,6 +40,7 @@ class Supervisor:
     plan: Plan
     signals: Signals
     children: list[Child] = field(default_factory=list)
+    servers: list[Postgres | Redis] = field(default_factory=list)
 
     def run(self) -> int:
         """Run until asked to stop; the exit code."""
@@ -92,6 +93,7 @@ class Supervisor:
         child.process = server.process
         child.started_at = time.monotonic()
         self.children.append(child)
+        self.servers.append(server)
 
     def _prepare_data(self) -> None:
         sample = self.plan.sample
@@ -192,6 +194,9 @@ class Supervisor:
             say("killing what is left")
             _kill(running)
             return 130
+        finally:
+            for server in self.servers:
+                server.stop()
         return 0
 
 
