@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from psycopg.rows import DictRow, dict_row
 from sqlalchemy.orm import Session
 
-from core.db import driver
+from core.db import driver, pipeline
 from devices.registry import unknown_device
 from parking.fees import Bill
 from parking.gate import Facts, FreeSpace, OpenStay
@@ -148,7 +148,7 @@ def look(
         "now": now,
     }
     connection = driver(session)
-    with connection.pipeline(), connection.cursor(row_factory=dict_row) as cursor:
+    with pipeline(connection), connection.cursor(row_factory=dict_row) as cursor:
         if plate:
             connection.execute(ONE_AT_A_TIME, values)
         row = cursor.execute(LOOK, values).fetchone()
@@ -164,7 +164,7 @@ def neighbours(
     values = {"lot": lot_id, "plate": plate.text, "color": plate.color, "at": at}
     connection = driver(session)
     with (
-        connection.pipeline(),
+        pipeline(connection),
         connection.cursor(row_factory=dict_row) as before,
         connection.cursor(row_factory=dict_row) as after,
     ):

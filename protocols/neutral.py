@@ -12,7 +12,7 @@ from werkzeug.exceptions import BadRequest
 
 from core import clock
 from core.app import settings
-from core.db import Session, atomic
+from core.db import Session, atomic, swift
 from core.errors import Problem, invalid
 from core.http import Instant, Schema, mend, problem_response
 from devices import events, registry
@@ -153,7 +153,7 @@ def _gate(token: str, said: dict[str, Any], raw: bytes, now: datetime) -> Receip
             raise invalid("data.plate", "must be a Chinese number plate, or empty when unread")
     replayed = data.pop("replayed")
     event = _event(said, data, raw, now, replayed=replayed)
-    return atomic(
+    return swift(
         access.answer,
         event,
         token_digest=registry.digest(token),
