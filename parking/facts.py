@@ -66,7 +66,8 @@ LEFT JOIN LATERAL (
 ) price ON true
 LEFT JOIN LATERAL (
     SELECT s.id AS stay_id, s."right", s.entered_at, s.household_id AS stay_household_id,
-        space.code AS stay_space, space.owner_household_id AS stay_owner_household_id,
+        s.space_id AS stay_space_id, space.code AS stay_space,
+        space.owner_household_id AS stay_owner_household_id,
         stay_permit.ends_at AS permit_ends_at,
         t.id AS stay_tariff_id, t.version AS stay_tariff_version, t.rules AS stay_rules
     FROM stay s

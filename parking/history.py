@@ -42,7 +42,8 @@ def book(
     found = place(row["direction"], event.at, before, after)
     stay_id, statements = _consequences(session, event, row, plate, found, zone)
     if found.abandoned:
-        statements = [*record.stay_abandoned(found.abandoned.stay_id, event.at), *statements]
+        left = record.stay_abandoned(found.abandoned.stay_id, event.recorded_at)
+        statements = [*left, *statements]
     return told("hold", "replayed", plate.text, stay_id=stay_id), statements
 
 
@@ -60,7 +61,7 @@ def _consequences(
         )
         return None, [case]
     if found.place in (Place.NEW_OPEN, Place.NEW_EXIT_MISSING):
-        return row["new_stay_id"], _begun(event, row, plate, found.place)
+        return row["new_stay_id"], _begun(event, row, plate, found)
     if found.place is Place.NEW_ENTRY_MISSING or found.stay is None:
         return row["new_stay_id"], _ended_alone(event, row, plate)
     if found.place is Place.SAME:
@@ -68,8 +69,9 @@ def _consequences(
     return found.stay.stay_id, _completed(session, event, row, found.stay, zone)
 
 
-def _begun(event: Event, row: DictRow, plate: Plate, where: Place) -> list[Statement]:
-    inside_now = where is Place.NEW_OPEN
+def _begun(event: Event, row: DictRow, plate: Plate, found: Placement) -> list[Statement]:
+    inside_now = found.place is Place.NEW_OPEN
+    space_id = row["stay_space_id"] if found.abandoned else row["free_id"]
     return record.stay_opened(
         stay_id=row["new_stay_id"],
         lot_id=row["lot_id"],
@@ -77,7 +79,7 @@ def _begun(event: Event, row: DictRow, plate: Plate, where: Place) -> list[State
         right=_right(row),
         at=event.at,
         event_id=row["event_id"],
-        space_id=row["free_id"] if inside_now else None,
+        space_id=space_id if inside_now else None,
         permit_id=row["permit_id"],
         tariff_id=row["tariff_id"],
         household_id=row["household_id"],

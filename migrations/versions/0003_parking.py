@@ -43,20 +43,24 @@ CREATE TRIGGER device_event_fixed BEFORE UPDATE ON device_event FOR EACH ROW
     )
     EXECUTE FUNCTION refuse_rewriting();
 
-CREATE TRIGGER tariff_fixed BEFORE UPDATE OR DELETE ON tariff FOR EACH ROW
+CREATE TRIGGER tariff_fixed BEFORE UPDATE ON tariff FOR EACH ROW
     EXECUTE FUNCTION refuse_rewriting();
 
 CREATE TRIGGER stay_fixed BEFORE UPDATE ON stay FOR EACH ROW
     WHEN (
         OLD.status = 'closed' AND
-        ROW(OLD.lot_id, OLD.status, OLD.entered_at, OLD.exited_at, OLD.tariff_id, OLD.fee_fen)
+        (ROW(OLD.lot_id, OLD.status, OLD.entered_at, OLD.exited_at, OLD."right", OLD.space_id,
+             OLD.permit_id, OLD.household_id, OLD.tariff_id, OLD.fee_fen)
             IS DISTINCT FROM
-        ROW(NEW.lot_id, NEW.status, NEW.entered_at, NEW.exited_at, NEW.tariff_id, NEW.fee_fen)
+         ROW(NEW.lot_id, NEW.status, NEW.entered_at, NEW.exited_at, NEW."right", NEW.space_id,
+             NEW.permit_id, NEW.household_id, NEW.tariff_id, NEW.fee_fen)
+         OR (NEW.plate <> OLD.plate AND NEW.plate <> '已过期'))
     )
     EXECUTE FUNCTION refuse_rewriting();
 
-CREATE TRIGGER stay_kept BEFORE DELETE ON stay FOR EACH ROW EXECUTE FUNCTION refuse_rewriting();
 """
+
+KEPT = ("device_event", "exception_case", "stay", "space_claim", "tariff")
 
 
 def upgrade() -> None:
@@ -352,6 +356,11 @@ def upgrade() -> None:
     # ### end Alembic commands ###
 
     op.execute(GUARDS)
+    for table in KEPT:
+        op.execute(f"""
+            CREATE TRIGGER {table}_kept BEFORE DELETE OR TRUNCATE ON {table}
+                FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting()
+        """)
 
 
 def downgrade() -> None:

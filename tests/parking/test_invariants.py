@@ -78,7 +78,20 @@ REFUSED = {
     "another time": ("UPDATE device_event SET occurred_at = now()", "history"),
     "replayed after all": ("UPDATE device_event SET history = NOT history", "history"),
     "another key": ("UPDATE device_event SET event_key = 'x'", "history"),
-    "an event a stay came from": ("DELETE FROM device_event", "fk_stay_entry_event_id"),
+    "an event that never was": ("DELETE FROM device_event", "history"),
+    "nothing ever happened": ("TRUNCATE device_event, stay, tariff CASCADE", "history"),
+    "a claim that never was": ("DELETE FROM space_claim", "history"),
+    "no exceptions": ("DELETE FROM exception_case", "history"),
+    "another car that left": (f"UPDATE stay SET plate = '川A00009' {OF_GONE}", "history"),
+    "a closed stay somewhere else": (f"UPDATE stay SET space_id = NULL {OF_GONE}", "history"),
+    "a closed stay by another right": (
+        f"UPDATE stay SET \"right\" = 'permit' {OF_GONE}",
+        "history",
+    ),
+    "somebody else's closed stay": (
+        f"UPDATE stay SET household_id = (SELECT min(id) FROM household) {OF_GONE}",
+        "history",
+    ),
     "settled without a reason": ("UPDATE exception_case SET resolved_at = now()", "with_reason"),
 }
 
