@@ -8,7 +8,12 @@ from typing import Any
 
 import structlog
 
-PLATE = re.compile(r"([\u4e00-\u9fff][A-Z])[A-Z0-9]{3,5}([A-Z0-9\u4e00-\u9fff])(?![A-Z0-9])")
+PLATE = re.compile(
+    r"([\u4e00-\u9fff][A-Za-z]|WJ[\u4e00-\u9fff]?|使)"
+    r"[·. ]?[A-Za-z0-9]{3,5}([A-Za-z0-9\u4e00-\u9fff])(?![A-Za-z0-9])"
+)
+FORCES = re.compile(r"\b([A-Z]{2})[A-Z0-9]\d{3}(\d)\b|\b(\d)\d{4}(\d[使领])")
+ESCAPED = re.compile(r"(?:%[0-9A-F]{2}){3,}[A-Z0-9%]*", re.IGNORECASE)
 PHONE = re.compile(r"(?<!\d)(1[3-9]\d)\d{4}(\d{4})(?!\d)")
 DEVICE_TOKEN = re.compile(r"(/d/)[^/\s\"']+")
 BEARER = re.compile(r"(Bearer\s+)[\w.~+/=-]+", re.IGNORECASE)
@@ -19,7 +24,9 @@ SECRETS = frozenset(
 
 def mask(text: str) -> str:
     """Hide the middle of every plate and phone, and whole credentials, in a text."""
+    text = ESCAPED.sub("%***", text)
     text = PLATE.sub(r"\1***\2", text)
+    text = FORCES.sub(r"\1\3***\2\4", text)
     text = PHONE.sub(r"\1****\2", text)
     text = DEVICE_TOKEN.sub(r"\1***", text)
     return BEARER.sub(r"\1***", text)

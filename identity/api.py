@@ -38,7 +38,10 @@ blueprints = [auth, directory]
 
 def _name_tried() -> str:
     """The rate limit's key for a username; bodies without one share the caller's address."""
-    body = request.get_json(silent=True)
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:
+        body = None
     name = body.get("username") if isinstance(body, dict) else None
     said = name.lower() if isinstance(name, str) else f"\n{request.remote_addr}"
     return hashlib.sha256(said.encode("utf-8", "backslashreplace")).hexdigest()

@@ -53,8 +53,8 @@ class ChargeSchema(Schema):
 class NewPaymentSchema(Schema):
     """What to pay, and how."""
 
-    stay_id = fields.Integer(validate=ID)
-    charge_id = fields.Integer(validate=ID)
+    stay_id = fields.Integer(strict=True, validate=ID)
+    charge_id = fields.Integer(strict=True, validate=ID)
     method = fields.String(required=True, validate=validate.OneOf(["balance", "cash"]))
 
     @validates_schema
