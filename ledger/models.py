@@ -124,7 +124,8 @@ class Receivable(Base):
     household_id: Mapped[int | None] = mapped_column(ForeignKey("household.id"))
     charged_fen: Mapped[int] = mapped_column(Fen)
     paid_fen: Mapped[int] = mapped_column(Fen)
-    moved_at: Mapped[datetime] = mapped_column(Instant)
+    charged_at: Mapped[datetime] = mapped_column(Instant, comment="the newest charge")
+    moved_at: Mapped[datetime] = mapped_column(Instant, comment="the newest charge or payment")
 
 
 class Payment(Settled, Base):

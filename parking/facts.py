@@ -40,7 +40,7 @@ SELECT
     price.id AS tariff_id,
     coalesce(fixed.id, free.id) AS free_id, coalesce(fixed.code, free.code) AS free_code,
     inside.*,
-    money.charged_fen, money.paid_fen, money.moved_at AS priced_at,
+    money.charged_fen, money.paid_fen, money.charged_at, money.moved_at,
     left_before.exited_at AS left_at,
     nextval('device_event_id_seq') AS event_id, nextval('stay_id_seq') AS new_stay_id
 FROM device d
@@ -190,7 +190,8 @@ def bill_of(row: DictRow, zone: ZoneInfo) -> Bill:
         free_until=row["permit_ends_at"],
         charged_fen=row["charged_fen"] or 0,
         paid_fen=row["paid_fen"] or 0,
-        priced_at=row["priced_at"],
+        charged_at=row["charged_at"],
+        moved_at=row["moved_at"],
     )
 
 

@@ -11,14 +11,18 @@ from parking.tariff import Fee, Line, Tariff, price
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What is known of a stay's money. Instants are aware; amounts are fen."""
+    """What is known of a stay's money. Instants are aware; amounts are fen.
+
+    `charged_at` is the newest charge's instant, `moved_at` that of the newest charge or payment.
+    """
 
     entered_at: datetime
     tariff: Tariff | None
     free_until: datetime | None = None
     charged_fen: int = 0
     paid_fen: int = 0
-    priced_at: datetime | None = None
+    charged_at: datetime | None = None
+    moved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +68,11 @@ def owed(bill: Bill, at: datetime) -> Owed:
     `free_until`. A charge never shrinks here: lowering one takes a credit charge.
     """
     until = max(at, bill.entered_at)
-    if _still_leaving(bill, until) and bill.priced_at:
-        until = max(bill.entered_at, min(until, bill.priced_at))
+    leaving = _still_leaving(bill, until)
+    if leaving and bill.charged_at:
+        until = max(bill.entered_at, min(until, bill.charged_at))
     fee = _price(bill, until)
-    fixed = bill.charged_fen if _still_leaving(bill, at) else max(fee.total_fen, bill.charged_fen)
+    fixed = bill.charged_fen if leaving else max(fee.total_fen, bill.charged_fen)
     return Owed(fixed, fixed - bill.paid_fen, bill.charged_fen, fee.lines)
 
 
@@ -79,6 +84,6 @@ def _price(bill: Bill, until: datetime) -> Fee:
 
 
 def _still_leaving(bill: Bill, at: datetime) -> bool:
-    if bill.priced_at is None or bill.tariff is None or not bill.charged_fen:
+    if bill.moved_at is None or bill.tariff is None or not bill.charged_fen:
         return False
-    return at <= bill.priced_at + timedelta(minutes=bill.tariff.rules.leave_within_minutes)
+    return at <= bill.moved_at + timedelta(minutes=bill.tariff.rules.leave_within_minutes)

@@ -21,7 +21,7 @@ SELECT coalesce(s.entered_at, %(entered)s) AS entered_at, s.household_id AS stay
     space.owner_household_id AS stay_owner_household_id,
     permit.ends_at AS permit_ends_at,
     t.id AS stay_tariff_id, t.version AS stay_tariff_version, t.rules AS stay_rules,
-    r.charged_fen, r.paid_fen, r.moved_at AS priced_at
+    r.charged_fen, r.paid_fen, r.charged_at, r.moved_at
 FROM stay s
 LEFT JOIN space ON space.id = s.space_id
 LEFT JOIN permit ON permit.id = coalesce(s.permit_id, %(permit)s)

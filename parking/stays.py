@@ -19,7 +19,7 @@ SELECT s.id, s.plate, s.plate_color, s.status, s."right", s.entered_at, s.exited
     s.household_id AS stay_household_id, lot.code AS lot, space.code AS space,
     space.owner_household_id AS stay_owner_household_id, permit.ends_at AS permit_ends_at,
     t.id AS stay_tariff_id, t.version AS stay_tariff_version, t.rules AS stay_rules,
-    r.charged_fen, r.paid_fen, r.moved_at AS priced_at
+    r.charged_fen, r.paid_fen, r.charged_at, r.moved_at
 FROM stay s
 JOIN lot ON lot.id = s.lot_id
 LEFT JOIN space ON space.id = s.space_id

@@ -76,9 +76,9 @@ CREATE FUNCTION ledger_charge_raised() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.kind = 'fee' THEN
         INSERT INTO receivable
-            (source, source_id, household_id, charged_fen, paid_fen, moved_at)
-        VALUES
-            (NEW.source, NEW.source_id, NEW.household_id, NEW.amount_fen, 0, NEW.occurred_at);
+            (source, source_id, household_id, charged_fen, paid_fen, charged_at, moved_at)
+        VALUES (NEW.source, NEW.source_id, NEW.household_id, NEW.amount_fen, 0,
+            NEW.occurred_at, NEW.occurred_at);
         RETURN NULL;
     END IF;
     PERFORM 1 FROM charge fee
@@ -91,6 +91,7 @@ BEGIN
             USING ERRCODE = 'foreign_key_violation';
     END IF;
     UPDATE receivable SET charged_fen = charged_fen + NEW.amount_fen,
+        charged_at = greatest(charged_at, NEW.occurred_at),
         moved_at = greatest(moved_at, NEW.occurred_at)
     WHERE source = NEW.source AND source_id = NEW.source_id;
     RETURN NULL;
@@ -416,7 +417,8 @@ def _create_sources() -> None:
         _household(None),
         sa.Column("charged_fen", sa.BigInteger(), nullable=False),
         sa.Column("paid_fen", sa.BigInteger(), nullable=False),
-        _instant("moved_at"),
+        _instant("charged_at", comment="the newest charge"),
+        _instant("moved_at", comment="the newest charge or payment"),
         sa.CheckConstraint(
             "0 <= paid_fen AND paid_fen <= charged_fen", name=op.f("ck_receivable_paid")
         ),
@@ -584,8 +586,8 @@ def _id() -> sa.Column[int]:
     return sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False)
 
 
-def _instant(name: str, *, nullable: bool = False) -> sa.Column[object]:
-    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
+def _instant(name: str, *, nullable: bool = False, comment: str | None = None) -> sa.Column[object]:
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable, comment=comment)
 
 
 def _source_columns() -> tuple[sa.Column[str], sa.Column[int]]:

@@ -37,8 +37,8 @@ def test_pictures_go_after_a_month_and_plates_after_a_year_but_not_debts(
         now = NOON + timedelta(days=days)
         return atomic(privacy.expire_batch, now=now, picture_days=30, plate_days=365, limit=100)
 
-    def left(column: str) -> int | None:
-        return session.scalar(text(f"SELECT count({column}) FROM device_event"))
+    def left(column: str) -> int:
+        return int(session.execute(text(f"SELECT count({column}) FROM device_event")).scalar_one())
 
     assert expire(29) == 0
     assert expire(31) == 4

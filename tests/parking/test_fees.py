@@ -45,7 +45,10 @@ def bills(draw: st.DrawFn) -> Bill:
     if not charged or draw(st.booleans()):
         return bill
     paid = draw(st.integers(0, charged))
-    return replace(bill, charged_fen=charged, paid_fen=paid, priced_at=priced_at)
+    moved_at = priced_at + (draw(SPANS) if paid else timedelta(0))
+    return replace(
+        bill, charged_fen=charged, paid_fen=paid, charged_at=priced_at, moved_at=moved_at
+    )
 
 
 def charged(bill: Bill, at: datetime) -> Bill:
@@ -53,7 +56,7 @@ def charged(bill: Bill, at: datetime) -> Bill:
     fee = owed(bill, at)
     if not fee.to_charge_fen:
         return bill
-    return replace(bill, charged_fen=fee.total_fen, priced_at=at)
+    return replace(bill, charged_fen=fee.total_fen, charged_at=at, moved_at=at)
 
 
 def paid(bill: Bill, at: datetime) -> Bill:
@@ -61,7 +64,7 @@ def paid(bill: Bill, at: datetime) -> Bill:
     bill = charged(bill, at)
     if bill.paid_fen == bill.charged_fen:
         return bill
-    return replace(bill, paid_fen=bill.charged_fen, priced_at=at)
+    return replace(bill, paid_fen=bill.charged_fen, moved_at=at)
 
 
 def leave_within(bill: Bill) -> timedelta:
@@ -89,7 +92,7 @@ def test_whoever_pays_and_leaves_in_time_owes_nothing_more(
 ) -> None:
     at = NOON + span
     settled = paid(bill, at)
-    assume(settled.priced_at == at)
+    assume(settled.moved_at == at)
     fee = owed(settled, at + leave_within(bill) * part)
     assert (fee.due_fen, fee.to_charge_fen) == (0, 0)
     assert fee.total_fen == settled.charged_fen
@@ -100,7 +103,7 @@ def test_whoever_stays_on_owes_exactly_the_difference(
     tariff: Tariff, span: timedelta, more: timedelta
 ) -> None:
     settled = paid(Bill(NOON, tariff), NOON + span)
-    assume(settled.priced_at)
+    assume(settled.moved_at)
     late = NOON + span + leave_within(settled) + timedelta(seconds=1) + more
     whole = price(tariff, NOON, late).total_fen
     fee = owed(settled, late)
@@ -114,7 +117,7 @@ def test_charge_and_supplements_sum_to_one_price(tariff: Tariff, spans: list[tim
         at += span
         bill = charged(bill, at)
     assert bill.charged_fen <= price(tariff, NOON, at).total_fen
-    end = max(at, (bill.priced_at or at) + leave_within(bill) + timedelta(seconds=1))
+    end = max(at, (bill.moved_at or at) + leave_within(bill) + timedelta(seconds=1))
     assert charged(bill, end).charged_fen == price(tariff, NOON, end).total_fen
 
 
@@ -123,6 +126,18 @@ def test_the_lines_of_a_charge_sum_to_it(bill: Bill, span: timedelta) -> None:
     fee = owed(bill, NOON + span)
     amounts = [line["amount_fen"] for line in fee.lines_to_charge()]
     assert sum(amount for amount in amounts if isinstance(amount, int)) == fee.to_charge_fen
+
+
+@given(tariffs(), SPANS, st.lists(SPANS, max_size=4))
+def test_the_lines_explain_the_total_while_paying_and_leaving(
+    tariff: Tariff, span: timedelta, spans: list[timedelta]
+) -> None:
+    bill, at = charged(Bill(NOON, tariff), NOON + span), NOON + span
+    for more in spans:
+        at += more
+        bill = paid(bill, at)
+        fee = owed(bill, at)
+        assert sum(line.amount_fen for line in fee.lines) == fee.total_fen
 
 
 @given(tariffs(), SPANS, SPANS)
@@ -138,7 +153,7 @@ def test_a_permit_covers_what_lies_before_its_end(
 
 @given(bills(), SPANS)
 def test_before_the_entry_there_is_no_fee_but_what_was_charged(bill: Bill, span: timedelta) -> None:
-    fresh = replace(bill, charged_fen=0, paid_fen=0, priced_at=None)
+    fresh = replace(bill, charged_fen=0, paid_fen=0, charged_at=None, moved_at=None)
     before = owed(fresh, NOON - span)
     assert before.total_fen == owed(fresh, NOON).total_fen
 

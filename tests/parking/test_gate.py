@@ -45,7 +45,9 @@ def came(ago: timedelta) -> OpenStay:
     return inside(Bill(NOON - ago, TARIFF))
 
 
-PAID = replace(BILL, charged_fen=300, paid_fen=300, priced_at=NOON - 10 * MINUTE)
+PAID = replace(
+    BILL, charged_fen=300, paid_fen=300, charged_at=NOON - 10 * MINUTE, moved_at=NOON - 10 * MINUTE
+)
 PERMITTED = inside(replace(BILL, free_until=NOON + HOUR), "permit")
 LAPSED = inside(replace(BILL, free_until=NOON - HOUR / 2), "permit")
 RICH = {"has_household": True, "balance_fen": 300}
@@ -84,7 +86,13 @@ TABLE: dict[str, tuple[Facts, dict[str, Any], str, str]] = {
     "paid, still leaving": (EXIT, {"stay": inside(PAID), **RICH}, "open", "paid"),
     "paid long ago": (
         EXIT,
-        {"stay": inside(replace(PAID, entered_at=NOON - 3 * HOUR, priced_at=NOON - HOUR))},
+        {
+            "stay": inside(
+                replace(
+                    PAID, entered_at=NOON - 3 * HOUR, charged_at=NOON - HOUR, moved_at=NOON - HOUR
+                )
+            )
+        },
         "hold",
         "payment-due",
     ),
