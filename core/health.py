@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 from flask import Blueprint, Response, jsonify
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from core import metrics
 from core.db import db
@@ -29,7 +29,7 @@ def readyz() -> Response:
         found = db.session.execute(text("SELECT version_num FROM alembic_version")).scalar()
     except SQLAlchemyError as error:
         db.session.rollback()
-        missing = "schema" if "alembic_version" in str(error) else "database"
+        missing = "schema" if isinstance(error, ProgrammingError) else "database"
         raise Problem(503, "not-ready", f"Missing: {missing}.", missing=[missing]) from error
     wanted = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     if found != wanted:
