@@ -12,7 +12,7 @@ from core import clock
 from core.db import atomic
 from devices import registry
 from tests.cast import NOON
-from tests.faults.attacker import GATE, NO_INSTANT, ROUTES, Attacker, put
+from tests.faults.attacker import GATE, NO_INSTANT, ROUTES, Attacker, Route, put
 
 
 def test_events_at_times_that_cannot_be(attacker: Attacker) -> None:
