@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 PROBLEM_TYPE = "https://huilin.example/problems/"
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 JSON_ROUTES = "/api/"
 LARGEST_ID = 2**63 - 1
 
@@ -219,7 +220,7 @@ def _bad(key: Any, value: Any) -> bool:
 
 
 def _storable(text: str) -> bool:
-    return "\x00" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
+    return not UNSTORABLE.search(text)
 
 
 def _by_field(messages: Any) -> Mapping[str, Any] | None:
