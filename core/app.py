@@ -13,7 +13,6 @@ def new_app(settings: Settings) -> Flask:
     app = Flask("huilin", static_folder=None)
     app.config |= {
         "SETTINGS": settings,
-        "SECRET_KEY": settings.secret_key,
         "MAX_CONTENT_LENGTH": settings.max_body_bytes,
         "MAX_FORM_MEMORY_SIZE": settings.max_body_bytes,
         "SQLALCHEMY_DATABASE_URI": settings.database_url,

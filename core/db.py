@@ -1,12 +1,11 @@
 """The database: one handle, one way to run a transaction, one way to save round trips."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import psycopg
 from flask_sqlalchemy import SQLAlchemy
-from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from sqlalchemy import MetaData
 from sqlalchemy.exc import DBAPIError
@@ -31,6 +30,7 @@ db = SQLAlchemy(model_class=Base)
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Connection = psycopg.Connection[Any]
 Statement = tuple[str, Mapping[str, Any]]
 """SQL with %(name)s places, and its values."""
 
@@ -53,78 +53,89 @@ def atomic(fn: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.
     Called by edges only. On a conflict with another transaction the use case is run again,
     at most five times in all; whatever it raises last goes to the caller.
     """
-    return _tried(lambda session: fn(session, *args, **kwargs))
 
-
-def swift(fn: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """`atomic` for a use case that speaks through `fetch_row` and `send` alone, never the ORM.
-
-    BEGIN goes out with its first statement, COMMIT with its last, and what answers nothing
-    waits for nothing: a look and a write take two round trips.
-    """
-    return _tried(lambda session: _piped(session, lambda: fn(session, *args, **kwargs)))
-
-
-def _tried(use: Callable[[Session], R]) -> R:
-    session = db.session()
-    for left in reversed(range(TRIES)):
+    def attempt() -> R:
+        session = db.session()
         try:
-            result = use(session)
+            result = fn(session, *args, **kwargs)
             session.commit()
-        except (DBAPIError, psycopg.Error) as error:
-            session.rollback()
-            if not left or not isinstance(_driver_error(error), RETRYABLE):
-                raise
         except BaseException:
             session.rollback()
             raise
-        else:
-            return result
+        return result
+
+    return _tried(attempt, RETRYABLE)
+
+
+def swift(fn: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """`atomic` for a use case that speaks plain SQL, where somebody waits at the barrier.
+
+    It gets the driver's connection. BEGIN goes out with its first statement and COMMIT with
+    its last, so a look and a write take two round trips. It must be safe to run again even
+    when the first run was committed, for it is also tried again when the connection is lost.
+    """
+
+    def attempt() -> R:
+        pooled = db.engine.raw_connection()
+        connection = cast("Connection", pooled.driver_connection)
+        try:
+            with _begun(connection):
+                return fn(connection, *args, **kwargs)
+        finally:
+            if connection.closed:
+                pooled.invalidate()
+            pooled.close()
+
+    return _tried(attempt, (*RETRYABLE, psycopg.OperationalError))
+
+
+def _tried(attempt: Callable[[], R], retryable: tuple[type[psycopg.Error], ...]) -> R:
+    for left in reversed(range(TRIES)):
+        try:
+            return attempt()
+        except (DBAPIError, psycopg.Error) as error:
+            if not left or not isinstance(_driver_error(error), retryable):
+                raise
     raise AssertionError("unreachable: the last try returns or raises")
 
 
-def _piped(session: Session, use: Callable[[], R]) -> R:
-    """The driver would wait for its own BEGIN; in autocommit we send BEGIN and COMMIT ourselves."""
-    connection = driver(session)
-    if connection.info.transaction_status != TransactionStatus.IDLE:
-        return use()  # something was read in this transaction already: go on as `atomic` does
+@contextmanager
+def _begun(connection: Connection) -> Iterator[None]:
+    """A transaction in a pipeline; the driver's own BEGIN and COMMIT would each be waited for."""
     connection.autocommit = True
     try:
         with connection.pipeline():
             connection.execute("BEGIN", prepare=False)
-            result = use()
+            yield
             connection.execute("COMMIT", prepare=False)
     finally:
         if not connection.closed:
             connection.rollback()
             connection.autocommit = False
-    return result
 
 
-def fetch_row(session: Session, statement: Statement) -> DictRow | None:
+def fetch_row(connection: Connection, statement: Statement) -> DictRow | None:
     """The one row a statement gives, or None, by the driver alone (the ORM costs more than SQL)."""
-    sql, values = statement
-    with driver(session).cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(sql, values).fetchone()
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(*statement).fetchone()
 
 
-def send(session: Session, statements: Sequence[Statement]) -> None:
+def send(connection: Connection, statements: Sequence[Statement]) -> None:
     """Run statements that answer nothing, in order, in a single round trip."""
-    connection = driver(session)
-    with pipeline(connection):
+    with pipeline(connection), connection.cursor() as cursor:
         for sql, values in statements:
-            connection.execute(sql, values)
+            cursor.execute(sql, values)
 
 
-def pipeline(connection: psycopg.Connection[Any]) -> AbstractContextManager[object]:
+def pipeline(connection: Connection) -> AbstractContextManager[object]:
     """Several statements without waiting between them; inside `swift` that is so already."""
     piped = connection.pgconn.pipeline_status
     return nullcontext() if piped else connection.pipeline()
 
 
-def driver(session: Session) -> psycopg.Connection[Any]:
+def driver(session: Session) -> Connection:
     """The psycopg connection of the session's transaction."""
-    return cast("psycopg.Connection[Any]", session.connection().connection.driver_connection)
+    return cast("Connection", session.connection().connection.driver_connection)
 
 
 def _driver_error(error: Exception) -> BaseException | None:
@@ -133,6 +144,7 @@ def _driver_error(error: Exception) -> BaseException | None:
 
 __all__ = [
     "Base",
+    "Connection",
     "Session",
     "Statement",
     "atomic",

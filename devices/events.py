@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.db import Statement, send
+from core.db import Statement, driver, send
 from core.errors import Problem
 from devices.models import Device, DeviceEvent
 
@@ -107,7 +107,9 @@ def heartbeat(session: Session, device: Device, event: Event) -> Receipt:
     if seen:
         repeat(event, seen.type, seen.data)
         return Receipt(event.key, True, seen.recorded_at, None)
-    send(session, [(ALIVE, _alive(device.id, event)), recorded(event, None, device.id, None)])
+    send(
+        driver(session), [(ALIVE, _alive(device.id, event)), recorded(event, None, device.id, None)]
+    )
     return Receipt(event.key, False, event.recorded_at, None)
 
 

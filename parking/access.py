@@ -5,10 +5,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg.rows import DictRow
-from sqlalchemy.orm import Session
 from structlog.contextvars import bind_contextvars
 
-from core.db import Statement, send
+from core.db import Connection, Statement, send
 from core.errors import Problem
 from core.metrics import DECISIONS
 from devices import events
@@ -21,7 +20,7 @@ from parking.texts import told
 
 
 def answer(
-    session: Session,
+    connection: Connection,
     event: Event,
     *,
     token_digest: bytes,
@@ -37,7 +36,7 @@ def answer(
     came before with other content.
     """
     seen = look(
-        session,
+        connection,
         token_digest=token_digest,
         key=event.key,
         plate=plate,
@@ -49,11 +48,11 @@ def answer(
     if seen.row["seen_at"] is not None:
         return _repeated(event, seen.row)
     if event.history:
-        decision, statements = history.book(session, event, seen, plate, zone)
+        decision, statements = history.book(connection, event, seen, plate, zone)
     else:
         decision, statements = _live(event, seen, plate, _when(event, seen.row))
     event_id, device_id = seen.row["event_id"], seen.row["device_id"]
-    send(session, [events.recorded(event, event_id, device_id, decision), *statements])
+    send(connection, [events.recorded(event, event_id, device_id, decision), *statements])
     DECISIONS.labels(event.type, decision["action"], decision["reason"]).inc()
     bind_contextvars(
         device=seen.row["device"], plate=plate and plate.masked, reason=decision["reason"]

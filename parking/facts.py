@@ -10,9 +10,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg.rows import DictRow, dict_row
-from sqlalchemy.orm import Session
 
-from core.db import driver, pipeline
+from core.db import Connection, pipeline
 from devices.registry import unknown_device
 from parking.fees import Bill
 from parking.gate import Facts, FreeSpace, OpenStay
@@ -127,7 +126,7 @@ class Look:
 
 
 def look(
-    session: Session,
+    connection: Connection,
     *,
     token_digest: bytes,
     key: str,
@@ -148,7 +147,6 @@ def look(
         "at": at,
         "now": now,
     }
-    connection = driver(session)
     with pipeline(connection), connection.cursor(row_factory=dict_row) as cursor:
         if plate:
             connection.execute(ONE_AT_A_TIME, values)
@@ -159,11 +157,10 @@ def look(
 
 
 def neighbours(
-    session: Session, lot_id: int, plate: Plate, at: datetime
+    connection: Connection, lot_id: int, plate: Plate, at: datetime
 ) -> tuple[Seen | None, Seen | None]:
     """The stays of a plate just before and just after an instant, locked."""
     values = {"lot": lot_id, "plate": plate.text, "color": plate.color, "at": at}
-    connection = driver(session)
     with (
         pipeline(connection),
         connection.cursor(row_factory=dict_row) as before,

@@ -4,9 +4,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg.rows import DictRow
-from sqlalchemy.orm import Session
 
-from core.db import Statement, fetch_row
+from core.db import Connection, Statement, fetch_row
 from devices.events import Event
 from parking import record
 from parking.facts import Look, bill_of, neighbours
@@ -32,15 +31,15 @@ WHERE s.id = %(stay)s
 
 
 def book(
-    session: Session, event: Event, seen: Look, plate: Plate | None, zone: ZoneInfo
+    connection: Connection, event: Event, seen: Look, plate: Plate | None, zone: ZoneInfo
 ) -> tuple[dict[str, Any], list[Statement]]:
     """The answer (always `hold / replayed`) and the statements that complete the stays."""
     if plate is None:
         return told("hold", "replayed", None), []
     row = seen.row
-    before, after = neighbours(session, row["lot_id"], plate, event.at)
+    before, after = neighbours(connection, row["lot_id"], plate, event.at)
     found = place(row["direction"], event.at, before, after)
-    stay_id, statements = _consequences(session, event, row, plate, found, zone)
+    stay_id, statements = _consequences(connection, event, row, plate, found, zone)
     if found.abandoned:
         left = record.stay_abandoned(found.abandoned.stay_id, event.recorded_at)
         statements = [*left, *statements]
@@ -48,7 +47,7 @@ def book(
 
 
 def _consequences(
-    session: Session,
+    connection: Connection,
     event: Event,
     row: DictRow,
     plate: Plate,
@@ -66,7 +65,7 @@ def _consequences(
         return row["new_stay_id"], _ended_alone(event, row, plate)
     if found.place is Place.SAME:
         return found.stay.stay_id, []
-    return found.stay.stay_id, _completed(session, event, row, found.stay, zone)
+    return found.stay.stay_id, _completed(connection, event, row, found.stay, zone)
 
 
 def _begun(event: Event, row: DictRow, plate: Plate, found: Placement) -> list[Statement]:
@@ -100,12 +99,12 @@ def _ended_alone(event: Event, row: DictRow, plate: Plate) -> list[Statement]:
 
 
 def _completed(
-    session: Session, event: Event, row: DictRow, stay: Seen, zone: ZoneInfo
+    connection: Connection, event: Event, row: DictRow, stay: Seen, zone: ZoneInfo
 ) -> list[Statement]:
     """The missing half has come: the stay is closed, priced and charged; who can, pays."""
     arrived = row["direction"] == "entry"
     terms = fetch_row(
-        session,
+        connection,
         (
             TERMS,
             {

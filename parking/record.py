@@ -10,21 +10,32 @@ from parking.fees import Owed
 from parking.plates import Plate
 
 OPEN_STAY = """
-INSERT INTO stay (id, lot_id, plate, plate_color, status, "right", entered_at, entry_event_id,
-                  space_id, permit_id, tariff_id, household_id)
-VALUES (%(id)s, %(lot)s, %(plate)s, %(color)s, %(status)s, %(right)s, %(at)s, %(event)s,
-        %(space)s, %(permit)s, %(tariff)s, %(household)s)
-"""
-
-CLAIM = """
+WITH opened AS (
+    INSERT INTO stay (id, lot_id, plate, plate_color, status, "right", entered_at,
+                      entry_event_id, space_id, permit_id, tariff_id, household_id)
+    VALUES (%(id)s, %(lot)s, %(plate)s, %(color)s, %(status)s, %(right)s, %(at)s,
+            %(event)s, %(space)s, %(permit)s, %(tariff)s, %(household)s)
+    RETURNING id, lot_id, space_id
+)
 INSERT INTO space_claim (lot_id, space_id, during, stay_id)
-VALUES (%(lot)s, %(space)s, tstzrange(%(from)s, NULL), %(stay)s)
+SELECT lot_id, space_id, tstzrange(%(claimed_from)s, NULL), id FROM opened
+WHERE space_id IS NOT NULL
 """
 
-CLOSE_STAY = """
-UPDATE stay SET status = 'closed', exited_at = %(at)s, exit_event_id = %(event)s, fee_fen = %(fee)s
-WHERE id = %(id)s AND status IN ('open', 'exit-missing')
+RELEASE = """
+UPDATE space_claim SET live = false,
+    during = tstzrange(lower(during), greatest(%(at)s, lower(during) + interval '1 microsecond'))
+WHERE stay_id = %(id)s AND live
 """
+
+CLOSE_STAY = f"""
+WITH closed AS (
+    UPDATE stay SET status = 'closed', exited_at = %(at)s, exit_event_id = %(event)s,
+        fee_fen = %(fee)s
+    WHERE id = %(id)s AND status IN ('open', 'exit-missing')
+)
+{RELEASE}
+"""  # noqa: S608 - constants of ours
 
 COMPLETE_STAY = """
 UPDATE stay SET status = 'closed', "right" = %(right)s, entered_at = %(at)s,
@@ -40,13 +51,12 @@ VALUES (%(id)s, %(lot)s, %(plate)s, %(color)s, 'entry-missing', 'walk-in', %(at)
         %(household)s)
 """
 
-ABANDON = "UPDATE stay SET status = 'exit-missing' WHERE id = %(id)s AND status = 'open'"
-
-RELEASE = """
-UPDATE space_claim SET live = false,
-    during = tstzrange(lower(during), greatest(%(at)s, lower(during) + interval '1 microsecond'))
-WHERE stay_id = %(stay)s AND live
-"""
+ABANDON_STAY = f"""
+WITH abandoned AS (
+    UPDATE stay SET status = 'exit-missing' WHERE id = %(id)s AND status = 'open'
+)
+{RELEASE}
+"""  # noqa: S608 - constants of ours
 
 RAISE_CASE = """
 INSERT INTO exception_case (event_id, device_id, reason, plate, raised_at)
@@ -84,18 +94,14 @@ def stay_opened(
         "permit": permit_id,
         "tariff": tariff_id,
         "household": household_id,
+        "claimed_from": claimed_from or at,
     }
-    statements: list[Statement] = [(OPEN_STAY, values)]
-    if space_id is not None:
-        claim = {"lot": lot_id, "space": space_id, "from": claimed_from or at, "stay": stay_id}
-        statements.append((CLAIM, claim))
-    return statements
+    return [(OPEN_STAY, values)]
 
 
 def stay_closed(stay_id: int, at: datetime, event_id: int, fee_fen: int) -> list[Statement]:
     """A stay ends at `at` with its final fee; its space is free again."""
-    closing = {"id": stay_id, "at": at, "event": event_id, "fee": fee_fen}
-    return [(CLOSE_STAY, closing), (RELEASE, {"stay": stay_id, "at": at})]
+    return [(CLOSE_STAY, {"id": stay_id, "at": at, "event": event_id, "fee": fee_fen})]
 
 
 def stay_completed(
@@ -147,7 +153,7 @@ def exit_alone(
 
 def stay_abandoned(stay_id: int, at: datetime) -> list[Statement]:
     """The vehicle came again, so the exit of this stay was missed; its space is free."""
-    return [(ABANDON, {"id": stay_id}), (RELEASE, {"stay": stay_id, "at": at})]
+    return [(ABANDON_STAY, {"id": stay_id, "at": at})]
 
 
 def fee_taken(

@@ -52,7 +52,7 @@ def stay(
     session: Session, stay_id: int, household_id: int | None, now: datetime, zone: ZoneInfo
 ) -> dict[str, Any]:
     """One stay; Problem 404 if there is none or it is another household's."""
-    row = fetch_row(session, (ONE, {"id": stay_id, "household": household_id}))
+    row = fetch_row(driver(session), (ONE, {"id": stay_id, "household": household_id}))
     if row is None:
         raise not_found("stay")
     return _shown(row, now, zone)
@@ -67,7 +67,7 @@ def stays(
     """
     with driver(session).cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(PAGE, wanted).fetchall()
-    count = fetch_row(session, (COUNT, wanted))
+    count = fetch_row(driver(session), (COUNT, wanted))
     return (count or {"count": 0})["count"], [_shown(row, now, zone) for row in rows]
 
 
@@ -78,8 +78,8 @@ def bring_charge_up_to_date(
 
     Returns the household that owes, if one is known; Problem 404 if there is no such stay.
     """
-    fetch_row(session, (ONE_AT_A_TIME, {"id": stay_id}))
-    row = fetch_row(session, (ONE + " FOR UPDATE OF s", {"id": stay_id, "household": None}))
+    fetch_row(driver(session), (ONE_AT_A_TIME, {"id": stay_id}))
+    row = fetch_row(driver(session), (ONE + " FOR UPDATE OF s", {"id": stay_id, "household": None}))
     if row is None:
         raise not_found("stay")
     household_id: int | None = row["stay_household_id"]
@@ -93,7 +93,7 @@ def bring_charge_up_to_date(
         from_balance_fen=0,
         at=now,
     )
-    send(session, statements)
+    send(driver(session), statements)
     return household_id
 
 

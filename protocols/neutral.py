@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import marshmallow as ma
-from flask import request
+from flask import Response, jsonify, request
 from flask_smorest import Blueprint
 from marshmallow import fields, validate
 from werkzeug.exceptions import BadRequest
@@ -75,7 +75,6 @@ class ResultsSchema(ma.Schema):
 ONE = EventSchema()
 GATE = GateRequestSchema()
 MANY = BatchSchema()
-RECEIPT = ReceiptSchema()
 
 
 def _body(schema: type[ma.Schema]) -> dict[str, Any]:
@@ -85,12 +84,12 @@ def _body(schema: type[ma.Schema]) -> dict[str, Any]:
 @blueprint.post("")
 @blueprint.doc(requestBody=_body(EventSchema), security=[{"bearer": []}])
 @blueprint.response(200, ReceiptSchema)
-def take_event() -> dict[str, Any]:
+def take_event() -> Response:
     """Take one event and answer it; a vehicle may be waiting."""
     token = _token()
     try:
         said = load(ONE, request.get_json())
-        return _receipt(_take(token, said, request.get_data(cache=True)))
+        return jsonify(_receipt(_take(token, said, request.get_data(cache=True))))
     except (Problem, BadRequest):
         _known(token)
         raise
@@ -124,7 +123,7 @@ def _known(token: str) -> None:
 
 def _take_one_of_many(token: str, item: Any) -> Any:
     try:
-        return RECEIPT.dump(_receipt(_take(token, load(ONE, item), json.dumps(item).encode())))
+        return _receipt(_take(token, load(ONE, item), json.dumps(item).encode()))
     except Problem as refused:
         problem = refused
     except RecursionError:
@@ -190,7 +189,7 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
     return {
         "event_id": receipt.key,
         "duplicate": receipt.duplicate,
-        "recorded_at": receipt.recorded_at,
+        "recorded_at": receipt.recorded_at.isoformat(),
         "decision": receipt.decision,
     }
 

@@ -16,7 +16,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from core import clock
 from core.app import settings
-from core.db import Session, atomic
+from core.db import Session, atomic, swift
 from core.errors import Problem
 from core.http import LARGEST_ID, mend
 from devices import events, registry
@@ -55,7 +55,7 @@ def _plate(token: str, message: dict[str, Any]) -> Response:
     result = _plate_result(message)
     event = plate_event(result, request.get_data(cache=True), now)
     serial = message["AlarmInfoPlate"].get("serialno")
-    receipt = atomic(
+    receipt = swift(
         access.answer,
         event,
         token_digest=registry.digest(token),

@@ -69,7 +69,7 @@ class Community:
         now = clock.now()
         since, token = self.signed_in.get(name, (now - LASTS, ""))
         if not timedelta(0) <= now - since < LASTS:
-            secret = self.client.application.config["SECRET_KEY"]
+            secret = self.client.application.config["SETTINGS"].secret_key
             pair = atomic(sessions.sign_in, secret, name, PASSWORD)
             assert pair is not None
             token = pair.access_token

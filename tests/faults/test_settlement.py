@@ -11,7 +11,7 @@ import redis
 from flask import Flask
 
 from core.app import settings
-from core.db import Session, atomic, send
+from core.db import Session, atomic, driver, send
 from ledger import proof
 from ledger.charges import NewCharge, raised
 from ledger.payments import NewPayment, received
@@ -87,7 +87,7 @@ def charge_and_pay(session: Session, olga: int) -> None:
                 received_by=olga,
                 occurred_at=NOON + timedelta(seconds=number),
             )
-            send(session, [received(paid)])
+            send(driver(session), [received(paid)])
 
 
 def charge_one_more(session: Session, number: int) -> None:
@@ -103,7 +103,7 @@ def charge_one_more(session: Session, number: int) -> None:
         occurred_at=NOON + timedelta(seconds=number),
         lines=[],
     )
-    send(session, [raised(fee)])
+    send(driver(session), [raised(fee)])
 
 
 def assert_settled_exactly_once(plant: Plant) -> None:

@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from core.db import send
+from core.db import driver, send
 from ledger import charges, payments, proof, reports, settlement, split_rules
 from tests.ledger.till import (
     NOON,
@@ -240,7 +240,7 @@ def test_no_plan_made_on_tiny_tables_reads_a_whole_one(session: Session, till: T
         settle_all()
     ask(session, "SELECT pg_stat_force_next_flush()")
     read_whole = "SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0"
-    send(session, [charges.raised(fee(12)), payments.received(cash(till, 12))])
+    send(driver(session), [charges.raised(fee(12)), payments.received(cash(till, 12))])
     assert "receivable" not in set(session.scalars(text(read_whole)))
     assert settlement.settle_batch(session) == 2
     by_triggers = {"posting", "account_month", "period"}

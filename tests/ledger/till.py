@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from core.db import atomic, send
+from core.db import atomic, driver, send
 from identity import people
 from identity.models import OPERATOR
 from ledger import charges, payments, settlement, split_rules
@@ -89,7 +89,7 @@ def cash(till: Till, stay: int, amount_fen: int = 800, **changes: Any) -> NewPay
 def book(session: Session, *rows: NewCharge | NewPayment) -> None:
     """Raise charges and receive payments, in order, and commit."""
     send(
-        session,
+        driver(session),
         [
             charges.raised(row) if isinstance(row, NewCharge) else payments.received(row)
             for row in rows
