@@ -3,7 +3,7 @@
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -17,8 +17,10 @@ ESCAPED = re.compile(r"(?:%[0-9A-F]{2}){3,}[A-Z0-9%]*", re.IGNORECASE)
 PHONE = re.compile(r"(?<!\d)(1[3-9]\d)\d{4}(\d{4})(?!\d)")
 DEVICE_TOKEN = re.compile(r"(/d/)[^/\s\"']+")
 BEARER = re.compile(r"(Bearer\s+)[\w.~+/=-]+", re.IGNORECASE)
-SECRETS = frozenset(
-    {"password", "pass_wd", "token", "access_token", "refresh_token", "authorization", "secret"}
+SECRET = re.compile(
+    r'("(?:password|pass_wd|(?:access_|refresh_)?token|authorization|secret)": )'
+    r'(?:"(?:[^"\\]|\\.)*"|[^",}\]]+)',
+    re.IGNORECASE,
 )
 
 
@@ -39,10 +41,9 @@ def start_logging(level: str = "INFO") -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        _mask_event,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer(ensure_ascii=False)],
+        processors=[*shared, _masked_line],
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         cache_logger_on_first_use=True,
@@ -53,26 +54,16 @@ def start_logging(level: str = "INFO") -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                _masked_line,
             ],
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
 
 
-def _mask_event(
-    _logger: Any, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    for key, value in event.items():
-        event[key] = "***" if key.lower() in SECRETS else _masked(value)
-    return event
+_render = structlog.processors.JSONRenderer(ensure_ascii=False)
 
 
-def _masked(value: Any) -> Any:
-    if isinstance(value, str):
-        return mask(value)
-    if isinstance(value, Mapping):
-        return {k: "***" if str(k).lower() in SECRETS else _masked(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_masked(item) for item in value]
-    return value
+def _masked_line(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
+    """The line as JSON, masked as a whole: cheaper than value by value, and nothing slips by."""
+    return mask(SECRET.sub(r'\1"***"', str(_render(logger, method, event))))
