@@ -5,11 +5,12 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
+import structlog
 from flask import Flask
 from flask_migrate import upgrade
 from psycopg.conninfo import conninfo_to_dict
@@ -146,9 +147,8 @@ def prepared(home: Path) -> Iterator[Ground]:
             "HUILIN_SECRET_KEY": secrets.token_hex(32),
             "HUILIN_HOME": str(home),
         }
-        app = create_app(settings_from_env())
         ground = Ground(server, home)
-        _build(app, ground)
+        _build(ground)
         yield ground
     finally:
         redis.stop()
@@ -160,9 +160,16 @@ def token(direction: str, lot: int) -> str:
     return f"bench-{direction}-{lot}"
 
 
-def _build(app: Flask, ground: Ground) -> None:
-    logging.disable(logging.INFO)  # Alembic tells every step
-    with app.app_context():
+def quiet_app(database_url: str) -> Flask:
+    """The product in this process, without its log lines."""
+    app = create_app(replace(settings_from_env(), database_url=database_url))
+    logging.disable(logging.INFO)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    return app
+
+
+def _build(ground: Ground) -> None:
+    with quiet_app(ground.server.url_for(DATABASE)).app_context():
         upgrade()
         atomic(_community)
         db.engine.dispose()

@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,9 @@ from typing import Any
 from flask.testing import FlaskClient
 
 from bench import events
-from bench.ground import Ground, token
+from bench.ground import Ground, quiet_app, token
 from core.config import settings_from_env
 from core.db import db
-from wsgi import create_app
 
 TIMES = 16
 """How often each kind of event is sent; statements are prepared on their fifth use."""
@@ -106,9 +104,8 @@ def _relayed(ground: Ground) -> Iterator[tuple[Relay, FlaskClient]]:
         relay = Relay(Path(directory), ground.socket)
         thread = threading.Thread(target=relay.serve, daemon=True)
         thread.start()
-        settings = settings_from_env()
-        url = settings.database_url.replace(str(ground.socket.parent), directory)
-        app = create_app(replace(settings, database_url=url))
+        url = settings_from_env().database_url.replace(str(ground.socket.parent), directory)
+        app = quiet_app(url)
         try:
             yield relay, app.test_client()
         finally:
