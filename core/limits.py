@@ -25,6 +25,8 @@ def install(app: Flask) -> None:
         }
     app.after_request(_retry_after_on_refusal_only)  # runs after the limiter's own: they reverse
     limiter.init_app(app)
+    # Decorated routes check themselves; no other request shall pay for looking its limits up.
+    app.before_request_funcs[None].remove(limiter._check_request_limit)  # noqa: SLF001 - no switch
 
 
 def _retry_after_on_refusal_only(response: Response) -> Response:

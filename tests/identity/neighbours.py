@@ -82,5 +82,5 @@ def bearer(token: str) -> dict[str, str]:
 
 def secret_of(app: Flask) -> str:
     """The secret the app signs with."""
-    secret: str = app.config["SECRET_KEY"]
+    secret: str = app.config["SETTINGS"].secret_key
     return secret
