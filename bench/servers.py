@@ -47,14 +47,8 @@ def cpu_seconds(pid: int) -> float:
 def granian(target: str, home: Path, env: Mapping[str, str]) -> Iterator[Served]:
     """Serve `target` (module:app) as `huilin run` would."""
     plan, port, log = plan_from_env(), free_port(), home / "log" / f"{target}.log"
-    command = (
-        *(sys.executable, "-m", "granian", "--interface", "wsgi"),
-        *("--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", str(plan.web_workers), "--blocking-threads", str(plan.web_threads)),
-        *("--http", "1", "--no-ws", "--backlog", "2048", "--workers-kill-timeout", "2"),
-        *("--http1-header-read-timeout", "10000", "--respawn-failed-workers"),
-        *("--log-level", "warning", target),
-    )
+    served = plan.web_arguments(target, "127.0.0.1", port)
+    command = (sys.executable, "-m", "granian", *served)
     child = process.spawn(command, log=log, env={**os.environ, **env}, cwd=ROOT)
     try:
         _wait_until_it_answers(child, port, log)

@@ -47,6 +47,16 @@ class Plan:
         """The address to connect to: loopback when the web process listens everywhere."""
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - read, not bound
 
+    def web_arguments(self, target: str, host: str, port: int) -> tuple[str, ...]:
+        """What granian is told to serve `target` (module:app) as we ship it."""
+        return (
+            *("--interface", "wsgi", "--host", host, "--port", str(port)),
+            *("--workers", str(self.web_workers), "--blocking-threads", str(self.web_threads)),
+            *("--http", "1", "--no-ws", "--backlog", "2048", "--workers-kill-timeout", "2"),
+            *("--http1-header-read-timeout", "10000", "--respawn-failed-workers"),
+            *("--log-level", "warning", target),
+        )
+
 
 def plan_from_env() -> Plan:
     """Read the environment; raise CannotStartError naming the variable that is wrong."""

@@ -118,18 +118,12 @@ class Supervisor:
 
     def _start_processes(self) -> None:
         plan = self.plan
-        granian = (
-            *("core.web", "--interface", "wsgi", "--host", plan.host, "--port", str(plan.port)),
-            *("--workers", str(plan.web_workers), "--blocking-threads", str(plan.web_threads)),
-            *("--http", "1", "--no-ws", "--backlog", "2048", "--workers-kill-timeout", "2"),
-            *("--http1-header-read-timeout", "10000", "--respawn-failed-workers"),
-            *("--log-level", "warning", "wsgi:app"),
-        )
+        web = ("core.web", *plan.web_arguments("wsgi:app", plan.host, plan.port))
         celery = ("celery", "--quiet", "-A", "workers.app:celery")
         worker = ("worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "WARNING")
         beat = ("beat", "--schedule", str(plan.home / "beat-schedule"), "--loglevel", "WARNING")
         say("processes  starting web, worker and beat")
-        self._keep("web", 2.5, *granian)
+        self._keep("web", 2.5, *web)
         self._keep("worker", 4.0, *celery, *worker, "--without-mingle", "--without-gossip")
         self._keep("beat", 1.0, *celery, *beat)
 
