@@ -36,14 +36,14 @@ class Schema(ma.Schema):
     class Meta:
         unknown = ma.RAISE
 
-    @ma.pre_load
-    def _refuse_unstorable(self, data: Any, **_: Any) -> Any:
+    def load(self, data: Any, **options: Any) -> Any:
+        """Validate; what cannot be stored is refused first, wherever it hides in the value."""
         if isinstance(data, Mapping):
             said = ["has a NUL, a lone surrogate or no finite number"]
-            bad = {str(k): said for k in data if _bad(k, data[k])}
+            bad = {mend(str(k)): said for k in data if _bad(k, data[k])}
             if bad:
-                raise ma.ValidationError({mend(k): v for k, v in bad.items()})
-        return data
+                raise ma.ValidationError(bad)
+        return super().load(data, **options)
 
 
 class Instant(ma.fields.AwareDateTime):
