@@ -7,7 +7,9 @@ import devices.api
 import identity.api
 import ledger.api
 import ledger.payments
+import ledger.proof
 import parking.api
+import parking.proof
 import parking.stays
 import protocols.neutral
 import protocols.vzenith
@@ -42,6 +44,7 @@ def register_domain(app: Flask, api: http.Api) -> None:
     app.register_blueprint(protocols.vzenith.blueprint)
     app.cli.add_command(sample.command)
     ledger.payments.SOURCES["stay"] = charge_stay
+    ledger.proof.OTHERS["stays"] = parking.proof.stays_are_charged
 
 
 def charge_stay(session: Session, stay_id: int) -> int | None:

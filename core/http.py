@@ -15,7 +15,7 @@ from flask import Flask, Request, Response, g, jsonify, request
 from flask_smorest import Api as SmorestApi
 from flask_smorest import Blueprint
 from flask_swagger_ui import get_swaggerui_blueprint
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, TooManyRequests
 
@@ -145,6 +145,7 @@ def install(app: Flask) -> Api:
     for by_sqlalchemy, by_the_driver, answer in (
         (DataError, psycopg.DataError, _unstorable),
         (IntegrityError, psycopg.IntegrityError, _conflict),
+        (OperationalError, psycopg.OperationalError, _unreachable),
     ):
         app.register_error_handler(by_sqlalchemy, answer)
         app.register_error_handler(by_the_driver, answer)
@@ -174,7 +175,10 @@ def _refuse_unreadable() -> None:
         if isinstance(value, int) and value > LARGEST_ID:
             raise Problem(404, "not-found", f"There is no such {name}.")
     if request.path.startswith(JSON_ROUTES) and request.method in {"POST", "PUT", "PATCH"}:
-        has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
+        chunked = request.content_length is None and "Transfer-Encoding" in request.headers
+        if chunked and len(request.get_data(cache=True)) >= (request.max_content_length or 0):
+            raise Problem(413, "request-entity-too-large", "The body is too large.")
+        has_body = bool(request.content_length) or chunked
         if has_body and not request.is_json:
             raise Problem(415, "unsupported-media-type", "Send application/json.")
 
@@ -186,6 +190,12 @@ def _too_deep(_error: RecursionError) -> Response:
 def _unstorable(error: DataError | psycopg.DataError) -> Response:
     log.warning("unstorable value", error=type(getattr(error, "orig", error)).__name__)
     return problem_response(Problem(422, "invalid", "A value is out of the range we can hold."))
+
+
+def _unreachable(error: OperationalError | psycopg.OperationalError) -> Response:
+    log.error("database unreachable", error=type(getattr(error, "orig", error)).__name__)
+    detail = "The database does not answer; try again."
+    return problem_response(Problem(503, "unavailable", detail, headers={"Retry-After": "2"}))
 
 
 def _conflict(error: IntegrityError | psycopg.IntegrityError) -> Response:

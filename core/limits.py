@@ -31,6 +31,6 @@ def install(app: Flask) -> None:
 
 def _retry_after_on_refusal_only(response: Response) -> Response:
     """Flask-Limiter sends Retry-After on success too."""
-    if response.status_code != 429:
+    if response.status_code not in (429, 503):
         response.headers.pop("Retry-After", None)
     return response

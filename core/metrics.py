@@ -47,5 +47,6 @@ def _start() -> None:
 def _observe(response: Response) -> Response:
     route = request.url_rule.rule if request.url_rule else "none"
     seconds = time.perf_counter() - g.get("started", time.perf_counter())
-    REQUESTS.labels(route, request.method, response.status_code).observe(seconds)
+    method = request.method if request.url_rule else "other"  # strangers may send any word
+    REQUESTS.labels(route, method, response.status_code).observe(seconds)
     return response

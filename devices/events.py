@@ -39,8 +39,22 @@ class Event:
     history: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        late = abs(self.recorded_at - self.occurred_at) > STALE
-        object.__setattr__(self, "history", self.replayed or late)
+        object.__setattr__(self, "history", self.replayed or self.late)
+
+    @property
+    def late(self) -> bool:
+        """Too old, or too far in the future, to be obeyed."""
+        return abs(self.recorded_at - self.occurred_at) > STALE
+
+    @property
+    def on_time(self) -> bool:
+        """Whether the device's clock agrees with ours."""
+        return abs(self.behind_seconds) <= CLOCK_TOLERANCE_SECONDS
+
+    @property
+    def behind_seconds(self) -> int:
+        """How far the device's clock seems to be behind ours, in whole seconds."""
+        return (self.recorded_at - self.occurred_at) // timedelta(seconds=1)
 
     @property
     def at(self) -> datetime:
@@ -114,11 +128,10 @@ def heartbeat(session: Session, device: Device, event: Event) -> Receipt:
 
 
 def _alive(device_id: int, event: Event) -> dict[str, Any]:
-    behind = int((event.recorded_at - event.occurred_at) / timedelta(seconds=1))
     return {
         "device": device_id,
         "at": event.recorded_at,
-        "off": behind if abs(behind) > CLOCK_TOLERANCE_SECONDS else None,
+        "off": None if event.on_time else event.behind_seconds,
     }
 
 

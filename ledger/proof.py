@@ -1,6 +1,6 @@
 """Proof that the books are right: everything that is stored twice is computed again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -160,8 +160,14 @@ class Proof:
         return all(check.ok for check in self.checks.values())
 
 
+OTHERS: dict[str, Callable[[Session], Check]] = {}
+"""What packages that raise charges prove of them, by the check's name."""
+
+
 def verify(session: Session) -> Proof:
     """Recompute balances, sources, chain, rollups, receivables, prepaid and sub-ledgers.
+
+    And whatever the sources of charges registered in `OTHERS`.
 
     Writes nothing. While settlement runs, give it a REPEATABLE READ session that has read
     nothing yet, so that every check sees the same instant.
@@ -175,6 +181,7 @@ def verify(session: Session) -> Proof:
             "receivables": _compare(session, RECEIVABLES, "receivable {source}:{source_id}"),
             "prepaid": _compare(session, BALANCES, "balance of household {household_id}"),
             "subledgers": _compare(session, SUBLEDGERS, "account {account}, party '{party}'"),
+            **{name: check(session) for name, check in OTHERS.items()},
         }
     )
 

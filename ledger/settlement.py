@@ -194,7 +194,7 @@ def _post(session: Session, entries: list[Entry]) -> dict[tuple[str, int, str], 
     try:
         with session.begin_nested():
             posting.post(session, entries, clock.now())
-    except psycopg.errors.IntegrityConstraintViolation as error:
+    except psycopg.IntegrityError as error:
         if len(entries) == 1:
             log.error("entry refused", key=entries[0].key, error=str(error))
             return {entries[0].key: REFUSED}

@@ -47,11 +47,12 @@ def answer(
     _check_device(seen.row, serial)
     if seen.row["seen_at"] is not None:
         return _repeated(event, seen.row)
-    if event.history:
+    if event.history or seen.row["overtaken"]:
         decision, statements = history.book(connection, event, seen, plate, zone)
     else:
         decision, statements = _live(event, seen, plate, _when(event, seen.row))
     event_id, device_id = seen.row["event_id"], seen.row["device_id"]
+    statements += _clock_noted(event, seen.row)
     send(connection, [events.recorded(event, event_id, device_id, decision), *statements])
     DECISIONS.labels(event.type, decision["action"], decision["reason"]).inc()
     bind_contextvars(
@@ -72,9 +73,20 @@ def _when(event: Event, row: DictRow) -> datetime:
     return event.at if row["clock_off_seconds"] is None else event.recorded_at
 
 
+def _clock_noted(event: Event, row: DictRow) -> list[Statement]:
+    """A clock that is off is shown to operators, once; a right one is forgiven."""
+    if event.replayed:
+        return []
+    if event.late:
+        return record.clock_off(event, row["event_id"], row["device_id"])
+    if row["clock_off_seconds"] is not None and event.on_time:
+        return [record.clock_right(row["device_id"])]
+    return []
+
+
 def _repeated(event: Event, row: DictRow) -> Receipt:
     events.repeat(event, row["seen_type"], row["seen_data"])
-    fresh = event.recorded_at - row["seen_at"] <= events.REPEAT
+    fresh = not event.replayed and event.recorded_at - row["seen_at"] <= events.REPEAT
     decision = (
         row["seen_answer"] if fresh and row["seen_answer"] else told("hold", "replayed", None)
     )
@@ -102,7 +114,13 @@ def _live(
         )
     if outcome.closes_stay and outcome.fee:
         left_at = max(at, row["entered_at"])
-        statements += record.stay_closed(stay_id, left_at, row["event_id"], outcome.fee.total_fen)
+        statements += record.stay_closed(
+            stay_id,
+            left_at,
+            row["event_id"],
+            outcome.fee.total_fen,
+            household_id=row["household_id"],
+        )
     if outcome.needs_a_person:
         statements.append(
             record.case_raised(event, row["event_id"], row["device_id"], outcome.reason, plate)

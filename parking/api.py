@@ -18,6 +18,7 @@ from parking.models import BlockedPlate, Lot, Permit, Space, Tariff, Vehicle
 from parking.schemas import (
     BlockedPlateSchema,
     BlockSchema,
+    CloseSchema,
     LaneSchema,
     LotSchema,
     PermitSchema,
@@ -220,6 +221,25 @@ def show_stay(stay_id: int) -> dict[str, Any]:
     """One stay with its fee as it stands, line by line."""
     household = current().household_id
     return stays.stay(db.session(), stay_id, household, clock.now(), settings().zone)
+
+
+@observed.post("/stays/<int:stay_id>/close")
+@requires("operator", "admin")
+@observed.arguments(CloseSchema)
+@observed.response(200, StaySchema)
+def close_stay(body: dict[str, Any], stay_id: int) -> dict[str, Any]:
+    """End a stay whose exit no camera saw; what it owes is charged and stays due."""
+    now, zone = clock.now(), settings().zone
+    atomic(
+        stays.close_by_hand,
+        stay_id,
+        exited_at=body["exited_at"] or now,
+        reason=body["reason"],
+        person_id=current().id,
+        now=now,
+        zone=zone,
+    )
+    return stays.stay(db.session(), stay_id, None, now, zone)
 
 
 def _add_spaces(

@@ -26,6 +26,13 @@ SAME_COLOR = "({0}.plate_color = %(color)s OR 'unknown' IN ({0}.plate_color, %(c
 # whoever held the lock has written.
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('plate ' || %(plate)s::text, 0))"
 
+# A permit renewed before it ended goes on; {0} is the one the stay began with.
+PERMIT_END = """(
+    SELECT max(renewed.ends_at) FROM permit renewed
+    WHERE renewed.lot_id = {0}.lot_id AND renewed.plate = {0}.plate
+      AND renewed.starts_at <= {0}.ends_at
+)"""
+
 LOOK = f"""
 SELECT
     d.id AS device_id, d.code AS device, d.serial, d.display, d.clock_off_seconds,
@@ -40,7 +47,8 @@ SELECT
     coalesce(fixed.id, free.id) AS free_id, coalesce(fixed.code, free.code) AS free_code,
     inside.*,
     money.charged_fen, money.paid_fen, money.charged_at, money.moved_at,
-    left_before.exited_at AS left_at,
+    left_before.exited_at AS left_at, left_before.answer ->> 'reason' AS left_reason,
+    overtaken.by IS NOT NULL AS overtaken,
     nextval('device_event_id_seq') AS event_id, nextval('stay_id_seq') AS new_stay_id
 FROM device d
 LEFT JOIN lane ON lane.id = d.lane_id
@@ -67,11 +75,13 @@ LEFT JOIN LATERAL (
     SELECT s.id AS stay_id, s."right", s.entered_at, s.household_id AS stay_household_id,
         s.space_id AS stay_space_id, space.code AS stay_space,
         space.owner_household_id AS stay_owner_household_id,
-        stay_permit.ends_at AS permit_ends_at,
+        {PERMIT_END.format("stay_permit")} AS permit_ends_at,
+        NOT entry_event.history AS entered_live,
         t.id AS stay_tariff_id, t.version AS stay_tariff_version, t.rules AS stay_rules
     FROM stay s
     LEFT JOIN space ON space.id = s.space_id
     LEFT JOIN permit stay_permit ON stay_permit.id = s.permit_id
+    LEFT JOIN device_event entry_event ON entry_event.id = s.entry_event_id
     LEFT JOIN tariff t ON t.id = s.tariff_id
     WHERE s.lot_id = lot.id AND s.status = 'open'
       AND s.plate = %(plate)s AND {SAME_COLOR.format("s")}
@@ -81,11 +91,17 @@ LEFT JOIN LATERAL (
 LEFT JOIN receivable money ON lane.direction = 'exit'
     AND money.source = 'stay' AND money.source_id = inside.stay_id
 LEFT JOIN LATERAL (
-    SELECT s.exited_at FROM stay s
-    WHERE s.plate = %(plate)s AND {SAME_COLOR.format("s")}
-      AND s.lot_id = lot.id AND s.exited_at <= %(at)s
+    SELECT s.exited_at, e.answer FROM stay s JOIN device_event e ON e.id = s.exit_event_id
+    WHERE s.plate = %(plate)s AND {SAME_COLOR.format("s")} AND s.lot_id = lot.id
+      AND s.status = 'closed' AND NOT e.history AND e.answer ->> 'action' = 'open'
     ORDER BY s.exited_at DESC LIMIT 1
 ) left_before ON lane.direction = 'exit' AND inside.stay_id IS NULL
+LEFT JOIN LATERAL (
+    SELECT s.id AS by FROM stay s
+    WHERE s.plate = %(plate)s AND {SAME_COLOR.format("s")} AND s.lot_id = lot.id
+      AND s.exited_at > %(at)s::timestamptz + interval '10 seconds'
+    LIMIT 1
+) overtaken ON true
 LEFT JOIN LATERAL (
     SELECT s.id, s.code FROM space s
     WHERE s.id = permit.space_id AND s.in_service AND lane.direction = 'entry'
@@ -195,7 +211,8 @@ def bill_of(row: DictRow, zone: ZoneInfo) -> Bill:
 def _facts(row: DictRow, zone: ZoneInfo) -> Facts:
     stay = None
     if row["stay_id"] is not None:
-        stay = OpenStay(row["stay_id"], row["right"], row["stay_space"], bill_of(row, zone))
+        entered_live = row["entered_live"] is True
+        stay = OpenStay(row["stay_id"], row["right"], entered_live, bill_of(row, zone))
     free = FreeSpace(row["free_id"], row["free_code"]) if row["free_id"] else None
     return Facts(
         direction=row["direction"],
@@ -206,6 +223,7 @@ def _facts(row: DictRow, zone: ZoneInfo) -> Facts:
         free_space=free,
         stay=stay,
         left_at=row["left_at"],
+        left_reason=row["left_reason"],
         has_household=row["household_id"] is not None,
         balance_fen=row["balance_fen"],
     )

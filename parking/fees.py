@@ -73,7 +73,17 @@ def owed(bill: Bill, at: datetime) -> Owed:
         until = max(bill.entered_at, min(until, bill.charged_at))
     fee = _price(bill, until)
     fixed = bill.charged_fen if leaving else max(fee.total_fen, bill.charged_fen)
-    return Owed(fixed, fixed - bill.paid_fen, bill.charged_fen, fee.lines)
+    lines = fee.lines + _already_charged(bill, fixed - fee.total_fen)
+    return Owed(fixed, fixed - bill.paid_fen, bill.charged_fen, lines)
+
+
+def _already_charged(bill: Bill, rest_fen: int) -> tuple[Line, ...]:
+    """What was charged beyond today's reckoning stays charged until somebody credits it."""
+    if not rest_fen or bill.tariff is None or bill.charged_at is None:
+        return ()
+    at = bill.charged_at
+    rule = "already-charged"
+    return (Line("已计费", at, at, 1, rest_fen, rest_fen, rule, bill.tariff.zone),)
 
 
 def _price(bill: Bill, until: datetime) -> Fee:

@@ -40,7 +40,7 @@ class OpenStay:
 
     id: int
     right: str
-    space: str | None
+    entered_live: bool
     bill: Bill
 
 
@@ -56,6 +56,7 @@ class Facts:
     free_space: FreeSpace | None
     stay: OpenStay | None
     left_at: datetime | None
+    left_reason: str | None
     has_household: bool
     balance_fen: int
 
@@ -92,7 +93,7 @@ def decide(facts: Facts, plate: Plate | None, at: datetime) -> Outcome:
 
 def _entry(facts: Facts, at: datetime) -> Outcome:
     if facts.stay:
-        just_now = timedelta(0) <= at - facts.stay.bill.entered_at <= REPEAT
+        just_now = facts.stay.entered_live and _read_twice(facts.stay.bill.entered_at, at)
         return _open(facts.stay.right) if just_now else _hold("already-inside")
     if facts.blocked:
         return _hold("blocked")
@@ -108,8 +109,9 @@ def _entry(facts: Facts, at: datetime) -> Outcome:
 
 def _exit(facts: Facts, at: datetime) -> Outcome:
     if facts.stay is None:
-        just_left = facts.left_at and timedelta(0) <= at - facts.left_at <= REPEAT
-        return _open("paid") if just_left else _hold("unknown-stay")
+        if facts.left_at and facts.left_reason and _read_twice(facts.left_at, at):
+            return _open(facts.left_reason)
+        return _hold("unknown-stay")
     fee = owed(facts.stay.bill, at)
     if fee.due_fen <= 0:
         return Outcome("open", _why_free(facts.stay, fee), closes_stay=True, fee=fee)
@@ -128,6 +130,11 @@ def _why_free(stay: OpenStay, fee: Owed) -> str:
     if fee.total_fen:
         return "paid"
     return "permit" if stay.right == "permit" else "nothing-due"
+
+
+def _read_twice(moved_at: datetime, at: datetime) -> bool:
+    """The vehicle that was let through still stands in the lane."""
+    return abs(at - moved_at) <= REPEAT
 
 
 def _open(reason: str) -> Outcome:

@@ -8,17 +8,17 @@ from psycopg.rows import DictRow
 from core.db import Connection, Statement, fetch_row
 from devices.events import Event
 from parking import record
-from parking.facts import Look, bill_of, neighbours
+from parking.facts import PERMIT_END, Look, bill_of, neighbours
 from parking.fees import Owed, owed
 from parking.plates import Plate
 from parking.texts import told
 from parking.timeline import Place, Placement, Seen, place
 
 # What the closing of a stay needs: its own terms, or those in force when it began.
-TERMS = """
+TERMS = f"""
 SELECT coalesce(s.entered_at, %(entered)s) AS entered_at, s.household_id AS stay_household_id,
     space.owner_household_id AS stay_owner_household_id,
-    permit.ends_at AS permit_ends_at,
+    {PERMIT_END.format("permit")} AS permit_ends_at,
     t.id AS stay_tariff_id, t.version AS stay_tariff_version, t.rules AS stay_rules,
     r.charged_fen, r.paid_fen, r.charged_at, r.moved_at
 FROM stay s
@@ -27,7 +27,7 @@ LEFT JOIN permit ON permit.id = coalesce(s.permit_id, %(permit)s)
 LEFT JOIN tariff t ON t.id = coalesce(s.tariff_id, %(tariff)s)
 LEFT JOIN receivable r ON r.source = 'stay' AND r.source_id = s.id
 WHERE s.id = %(stay)s
-"""
+"""  # noqa: S608 - constants of ours
 
 
 def book(
@@ -42,7 +42,7 @@ def book(
     stay_id, statements = _consequences(connection, event, row, plate, found, zone)
     if found.abandoned:
         left = record.stay_abandoned(found.abandoned.stay_id, event.recorded_at)
-        statements = [*left, *statements]
+        statements = [*left, *statements, _case(event, row, plate, "exit-missing")]
     return told("hold", "replayed", plate.text, stay_id=stay_id), statements
 
 
@@ -55,10 +55,7 @@ def _consequences(
     zone: ZoneInfo,
 ) -> tuple[int | None, list[Statement]]:
     if found.place is Place.CONFLICT:
-        case = record.case_raised(
-            event, row["event_id"], row["device_id"], "history-conflict", plate
-        )
-        return None, [case]
+        return None, [_case(event, row, plate, "history-conflict")]
     if found.place in (Place.NEW_OPEN, Place.NEW_EXIT_MISSING):
         return row["new_stay_id"], _begun(event, row, plate, found)
     if found.place is Place.NEW_ENTRY_MISSING or found.stay is None:
@@ -68,10 +65,16 @@ def _consequences(
     return found.stay.stay_id, _completed(connection, event, row, found.stay, zone)
 
 
+def _case(event: Event, row: DictRow, plate: Plate, reason: str) -> Statement:
+    return record.case_raised(event, row["event_id"], row["device_id"], reason, plate)
+
+
 def _begun(event: Event, row: DictRow, plate: Plate, found: Placement) -> list[Statement]:
     inside_now = found.place is Place.NEW_OPEN
     space_id = row["stay_space_id"] if found.abandoned else row["free_id"]
-    return record.stay_opened(
+    unpriced = row["tariff_id"] is None and row["permit_id"] is None
+    cases = [_case(event, row, plate, "no-tariff")] if unpriced else []
+    return cases + record.stay_opened(
         stay_id=row["new_stay_id"],
         lot_id=row["lot_id"],
         plate=plate,
@@ -132,7 +135,9 @@ def _completed(
             fee_fen=fee.total_fen,
         )
     else:
-        closing = record.stay_closed(stay.stay_id, left_at, row["event_id"], fee.total_fen)
+        closing = record.stay_closed(
+            stay.stay_id, left_at, row["event_id"], fee.total_fen, household_id=household_id
+        )
     taken = record.fee_taken(
         stay_id=stay.stay_id,
         fee=fee,

@@ -130,6 +130,9 @@ class Stay(Base):
         CheckConstraint("\"right\" IN ('walk-in', 'permit', 'booking')", name="right"),
         CheckConstraint("(status = 'closed') = (fee_fen IS NOT NULL)", name="closed_has_fee"),
         CheckConstraint("fee_fen >= 0", name="fee"),
+        CheckConstraint(
+            "(closed_by IS NULL) = (close_reason IS NULL)", name="closed_by_hand_with_reason"
+        ),
         Index(
             "uq_stay_open",
             "lot_id",
@@ -156,6 +159,10 @@ class Stay(Base):
     permit_id: Mapped[int | None] = mapped_column(ForeignKey("permit.id"))
     tariff_id: Mapped[int | None] = mapped_column(ForeignKey("tariff.id"))
     household_id: Mapped[int | None] = mapped_column(ForeignKey("household.id"), index=True)
+    closed_by: Mapped[int | None] = mapped_column(
+        ForeignKey("person.id"), comment="the operator, when no camera saw the exit"
+    )
+    close_reason: Mapped[str | None]
     fee_fen: Mapped[int | None] = mapped_column(BigInteger, comment="final fee, once closed")
 
 

@@ -31,7 +31,7 @@ WHERE stay_id = %(id)s AND live
 CLOSE_STAY = f"""
 WITH closed AS (
     UPDATE stay SET status = 'closed', exited_at = %(at)s, exit_event_id = %(event)s,
-        fee_fen = %(fee)s
+        fee_fen = %(fee)s, household_id = coalesce(household_id, %(household)s)
     WHERE id = %(id)s AND status IN ('open', 'exit-missing')
 )
 {RELEASE}
@@ -57,6 +57,20 @@ WITH abandoned AS (
 )
 {RELEASE}
 """  # noqa: S608 - constants of ours
+
+BY_HAND = """
+UPDATE stay SET closed_by = %(person)s, close_reason = %(reason)s WHERE id = %(id)s
+"""
+
+CLOCK = "UPDATE device SET clock_off_seconds = %(off)s WHERE id = %(device)s"
+
+CLOCK_CASE = """
+INSERT INTO exception_case (event_id, device_id, reason, raised_at)
+SELECT %(event)s, %(device)s, 'device-clock', %(at)s
+WHERE NOT EXISTS (SELECT FROM exception_case
+                  WHERE device_id = %(device)s AND reason = 'device-clock'
+                    AND resolved_at IS NULL)
+"""
 
 RAISE_CASE = """
 INSERT INTO exception_case (event_id, device_id, reason, plate, raised_at)
@@ -99,9 +113,20 @@ def stay_opened(
     return [(OPEN_STAY, values)]
 
 
-def stay_closed(stay_id: int, at: datetime, event_id: int, fee_fen: int) -> list[Statement]:
-    """A stay ends at `at` with its final fee; its space is free again."""
-    return [(CLOSE_STAY, {"id": stay_id, "at": at, "event": event_id, "fee": fee_fen})]
+def stay_closed(
+    stay_id: int, at: datetime, event_id: int | None, fee_fen: int, *, household_id: int | None
+) -> list[Statement]:
+    """A stay ends at `at` with its final fee; its space is free again.
+
+    A household whose vehicle it turned out to be may see it from now on.
+    """
+    values = {"id": stay_id, "at": at, "event": event_id, "fee": fee_fen}
+    return [(CLOSE_STAY, values | {"household": household_id})]
+
+
+def closed_by_hand(stay_id: int, person_id: int, reason: str) -> Statement:
+    """Who ends the stay without a camera, and why."""
+    return BY_HAND, {"id": stay_id, "person": person_id, "reason": reason}
 
 
 def stay_completed(
@@ -192,6 +217,18 @@ def fee_taken(
         )
         statements.append(received(payment))
     return statements
+
+
+def clock_off(event: Event, event_id: int, device_id: int) -> list[Statement]:
+    """The device's clock is off so far that its events are history; say so once."""
+    values = {"event": event_id, "device": device_id, "at": event.recorded_at}
+    off = {"device": device_id, "off": event.behind_seconds}
+    return [(CLOCK, off), (CLOCK_CASE, values)]
+
+
+def clock_right(device_id: int) -> Statement:
+    """The device's clock agrees with ours again."""
+    return CLOCK, {"device": device_id, "off": None}
 
 
 def case_raised(

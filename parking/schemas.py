@@ -96,6 +96,13 @@ class StayFilterSchema(Schema):
     )
 
 
+class CloseSchema(Schema):
+    """How a stay ended that no camera saw end."""
+
+    exited_at = Instant(load_default=None)
+    reason = fields.String(required=True, validate=validate.Length(1, 200))
+
+
 class FeeSchema(ma.Schema):
     """What a stay costs and why."""
 

@@ -9,15 +9,16 @@ from psycopg.rows import DictRow, dict_row
 from sqlalchemy.orm import Session
 
 from core.db import driver, fetch_row, send
-from core.errors import not_found
+from core.errors import Problem, invalid, not_found
 from parking import record
-from parking.facts import bill_of
+from parking.facts import PERMIT_END, bill_of
 from parking.fees import owed
 
-STAYS = """
+STAYS = f"""
 SELECT s.id, s.plate, s.plate_color, s.status, s."right", s.entered_at, s.exited_at, s.fee_fen,
     s.household_id AS stay_household_id, lot.code AS lot, space.code AS space,
-    space.owner_household_id AS stay_owner_household_id, permit.ends_at AS permit_ends_at,
+    space.owner_household_id AS stay_owner_household_id,
+    {PERMIT_END.format("permit")} AS permit_ends_at,
     t.id AS stay_tariff_id, t.version AS stay_tariff_version, t.rules AS stay_rules,
     r.charged_fen, r.paid_fen, r.charged_at, r.moved_at
 FROM stay s
@@ -26,7 +27,7 @@ LEFT JOIN space ON space.id = s.space_id
 LEFT JOIN permit ON permit.id = s.permit_id
 LEFT JOIN tariff t ON t.id = s.tariff_id
 LEFT JOIN receivable r ON r.source = 'stay' AND r.source_id = s.id
-"""
+"""  # noqa: S608 - constants of ours
 
 ONE = (
     STAYS
@@ -97,6 +98,45 @@ def bring_charge_up_to_date(
     return household_id
 
 
+def close_by_hand(
+    session: Session,
+    stay_id: int,
+    *,
+    exited_at: datetime,
+    reason: str,
+    person_id: int,
+    now: datetime,
+    zone: ZoneInfo,
+) -> None:
+    """End a stay whose exit no camera saw; its fee up to `exited_at` is charged and stays due.
+
+    Problem 404 if there is none, 409 if it is not waiting for an exit, 422 for an impossible
+    instant.
+    """
+    connection = driver(session)
+    fetch_row(connection, (ONE_AT_A_TIME, {"id": stay_id}))
+    row = fetch_row(connection, (ONE + " FOR UPDATE OF s", {"id": stay_id, "household": None}))
+    if row is None:
+        raise not_found("stay")
+    if row["status"] not in ("open", "exit-missing"):
+        raise Problem(409, "not-inside", "This stay is not waiting for an exit.")
+    if not row["entered_at"] <= exited_at <= now:
+        raise invalid("exited_at", "must lie between the entry and now")
+    fee = owed(bill_of(row, zone), exited_at)
+    household_id = row["stay_household_id"]
+    taken = record.fee_taken(
+        stay_id=stay_id,
+        fee=fee,
+        household_id=household_id,
+        owner_household_id=row["stay_owner_household_id"],
+        from_balance_fen=0,
+        at=exited_at,
+    )
+    by_hand = record.closed_by_hand(stay_id, person_id, reason)
+    closed = record.stay_closed(stay_id, exited_at, None, fee.total_fen, household_id=household_id)
+    send(connection, [by_hand, *closed, *taken])
+
+
 def _shown(row: DictRow, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
     shown = {name: row[name] for name in ("id", "plate", "plate_color", "lot", "space", "right")}
     shown |= {name: row[name] for name in ("entered_at", "exited_at", "status")}
@@ -104,7 +144,8 @@ def _shown(row: DictRow, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def _fee(row: DictRow, now: datetime, zone: ZoneInfo) -> dict[str, Any] | None:
-    """The running fee of an open stay, the final one of a closed; None while half is unseen."""
-    if row["status"] not in ("open", "closed"):
+    """The running fee of an open stay, the final one of a closed; what a lost exit left charged."""
+    until = now if row["status"] == "open" else row["exited_at"] or row["charged_at"]
+    if row["entered_at"] is None or until is None:
         return None
-    return owed(bill_of(row, zone), row["exited_at"] or now).as_json()
+    return owed(bill_of(row, zone), until).as_json()

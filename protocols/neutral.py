@@ -5,9 +5,12 @@ from datetime import datetime
 from typing import Any
 
 import marshmallow as ma
+import psycopg
+import structlog
 from flask import Response, jsonify, request
 from flask_smorest import Blueprint
 from marshmallow import fields, validate
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import BadRequest
 
 from core import clock
@@ -22,6 +25,8 @@ from parking import access, plates
 blueprint = Blueprint(
     "device-events", __name__, url_prefix="/api/v1/device-events", description="What devices say"
 )
+
+log = structlog.get_logger()
 
 BATCH = 500
 
@@ -128,6 +133,9 @@ def _take_one_of_many(token: str, item: Any) -> Any:
         problem = refused
     except RecursionError:
         problem = Problem(400, "bad-request", "The event is nested too deeply.")
+    except (psycopg.Error, SQLAlchemyError) as error:
+        log.error("event not taken", error=type(error).__name__)
+        problem = Problem(503, "not-taken", "This event could not be taken; send it again.")
     event_id = item.get("event_id") if isinstance(item, dict) else None
     shown = mend(event_id) if isinstance(event_id, str) else None
     return {"event_id": shown, "problem": problem_response(problem).get_json()}

@@ -64,6 +64,7 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "PUT /api/v1/blocked-plates/<string:plate>": DESK,
     "DELETE /api/v1/blocked-plates/<string:plate>": DESK,
     "GET /api/v1/stays": PEOPLE,
+    "POST /api/v1/stays/<int:stay_id>/close": DESK,
     "GET /api/v1/stays/<int:stay_id>": PEOPLE,
     "GET /api/v1/charges": PEOPLE,
     "GET /api/v1/payments": PEOPLE,

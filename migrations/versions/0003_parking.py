@@ -275,6 +275,13 @@ def upgrade() -> None:
         sa.Column("permit_id", sa.BigInteger(), nullable=True),
         sa.Column("tariff_id", sa.BigInteger(), nullable=True),
         sa.Column("household_id", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "closed_by",
+            sa.BigInteger(),
+            nullable=True,
+            comment="the operator, when no camera saw the exit",
+        ),
+        sa.Column("close_reason", sa.String(), nullable=True),
         sa.Column("fee_fen", sa.BigInteger(), nullable=True, comment="final fee, once closed"),
         sa.CheckConstraint(
             "(status = 'closed') = (fee_fen IS NOT NULL)", name=op.f("ck_stay_closed_has_fee")
@@ -291,6 +298,13 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("entered_at <= exited_at", name=op.f("ck_stay_order")),
         sa.CheckConstraint("fee_fen >= 0", name=op.f("ck_stay_fee")),
+        sa.CheckConstraint(
+            "(closed_by IS NULL) = (close_reason IS NULL)",
+            name=op.f("ck_stay_closed_by_hand_with_reason"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["closed_by"], ["person.id"], name=op.f("fk_stay_closed_by_person")
+        ),
         sa.ForeignKeyConstraint(
             ["entry_event_id"],
             ["device_event.id"],

@@ -30,6 +30,7 @@ ENTRY = Facts(
     free_space=SPACE,
     stay=None,
     left_at=None,
+    left_reason="nothing-due",
     has_household=False,
     balance_fen=0,
 )
@@ -38,7 +39,7 @@ BILL = Bill(NOON - HOUR, TARIFF)
 
 
 def inside(bill: Bill = BILL, right: str = "walk-in") -> OpenStay:
-    return OpenStay(3, right, "B2-001", bill)
+    return OpenStay(3, right, entered_live=True, bill=bill)
 
 
 def came(ago: timedelta) -> OpenStay:
@@ -103,7 +104,14 @@ TABLE: dict[str, tuple[Facts, dict[str, Any], str, str]] = {
     "a permit that lapsed": (EXIT, {"stay": LAPSED}, "hold", "payment-due"),
     "blocked, leaving": (EXIT, {"stay": came(MINUTE), "blocked": True}, "open", "nothing-due"),
     "never seen": (EXIT, {}, "hold", "unknown-stay"),
-    "read again while leaving": (EXIT, {"left_at": NOON - REPEAT}, "open", "paid"),
+    "read again while leaving": (EXIT, {"left_at": NOON - REPEAT}, "open", "nothing-due"),
+    "read again a moment earlier": (EXIT, {"left_at": NOON + REPEAT}, "open", "nothing-due"),
+    "seen leaving only by a replay": (
+        EXIT,
+        {"left_at": NOON, "left_reason": None},
+        "hold",
+        "unknown-stay",
+    ),
     "left a while ago": (EXIT, {"left_at": NOON - REPEAT - MINUTE}, "hold", "unknown-stay"),
     "left in the future": (EXIT, {"left_at": NOON + MINUTE}, "hold", "unknown-stay"),
 }
@@ -157,6 +165,7 @@ FACTS = st.builds(
     | st.builds(came, st.integers(-60, 200_000).map(lambda seconds: timedelta(seconds=seconds)))
     | st.sampled_from([inside(PAID), PERMITTED, LAPSED]),
     left_at=st.none() | st.integers(-60, 60).map(lambda s: NOON + timedelta(seconds=s)),
+    left_reason=st.sampled_from([None, "paid", "nothing-due", "permit"]),
     has_household=st.booleans(),
     balance_fen=st.integers(0, 5_000),
 )
