@@ -94,7 +94,7 @@ class BookedEntry:
     """An entry with its postings and its seal."""
 
     entry: JournalEntry
-    hash: bytes | None
+    seal: JournalSeal | None
     postings: list[Posting] = field(default_factory=list)
 
 
@@ -116,10 +116,10 @@ def trial_balance(session: Session, as_of: date) -> TrialBalance:
     return TrialBalance(as_of, rows, Unsettled(*waiting))
 
 
-def entries(wanted: EntryFilter) -> Select[JournalEntry, bytes]:
-    """The entries that fit, in the order they were recorded, each with its hash."""
+def entries(wanted: EntryFilter) -> Select[JournalEntry, JournalSeal]:
+    """The entries that fit, in the order they were recorded, each with its seal."""
     query = (
-        select(JournalEntry, JournalSeal.hash)
+        select(JournalEntry, JournalSeal)
         .outerjoin(JournalSeal, JournalSeal.entry_id == JournalEntry.id)
         .order_by(JournalEntry.id)
     )
@@ -141,7 +141,7 @@ def entries(wanted: EntryFilter) -> Select[JournalEntry, bytes]:
 
 
 def with_postings(
-    session: Session, found: Iterable[tuple[JournalEntry, bytes | None]]
+    session: Session, found: Iterable[tuple[JournalEntry, JournalSeal | None]]
 ) -> list[BookedEntry]:
     """The entries of a page, each with its postings."""
     booked = {entry.id: BookedEntry(entry, sealed) for entry, sealed in found}

@@ -203,7 +203,9 @@ class EntrySchema(Schema):
     memo = fields.String(attribute="entry.memo")
     split_rule_id = fields.Integer(attribute="entry.split_rule_id", allow_none=True)
     reverses_id = fields.Integer(attribute="entry.reverses_id", allow_none=True)
-    hash = fields.Function(lambda row: row.hash.hex() if row.hash else None)
+    hash = fields.Function(lambda row: row.seal.hash.hex() if row.seal else None)
+    previous_hash = fields.Function(lambda row: row.seal.previous_hash.hex() if row.seal else None)
+    position = fields.Function(lambda row: row.seal.position if row.seal else None)
     postings = fields.List(fields.Nested(PostingSchema))
 
 

@@ -1,0 +1,34 @@
+"""The script of docs/hash-chain.md recomputes the chain with no code of ours."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from core import clock
+from core.db import atomic
+from ledger.settlement import settle_batch
+from tests.cast import NOON, Community
+
+DOC = Path(__file__).parents[2] / "docs" / "hash-chain.md"
+
+
+def test_the_documented_script_recomputes_every_link(community: Community) -> None:
+    for number in range(3):
+        plate = f"川C0000{number}"
+        community.knock("entry", plate, NOON.replace(hour=number))
+        community.knock("exit", plate, NOON.replace(hour=number + 1))
+    atomic(settle_batch, 2)
+    atomic(settle_batch, 2)
+    with clock.at(NOON):
+        answer = community.client.get("/api/v1/ledger/entries", headers=community.as_person("ava"))
+    script: dict[str, Any] = {}
+    found = re.search(r"```python\n(.*?)```", DOC.read_text(encoding="utf-8"), re.DOTALL)
+    assert found
+    exec(found[1], script)  # noqa: S102 - the document is ours, and this is its test
+    entries = sorted(answer.get_json(), key=lambda entry: int(entry["position"]))
+    previous = "00" * 32
+    for position, entry in enumerate(entries, start=1):
+        assert (entry["position"], entry["previous_hash"]) == (position, previous)
+        assert script["recompute"](entry) == entry["hash"]
+        previous = entry["hash"]
+    assert len(entries) == 3
