@@ -19,6 +19,7 @@ from devices import registry
 from identity import people
 from identity.models import Person
 from ledger.models import SplitRule
+from lockers import cabinets
 from parking import lots, rights
 from parking.models import Lot
 from parking.plates import Plate
@@ -171,7 +172,21 @@ def _devices(session: Session) -> dict[str, Any]:
             session, code=code, serial=serial, kind=kind, lane=lane, display=display
         )
         shown[part] = {"id": code, "token": issued.token, "serial": serial}
+        if kind == "cabinet":
+            cabinets.add_cabinet(
+                session, issued.device, code=code, name="一号快递柜", compartments=_doors()
+            )
     return shown
+
+
+def _doors() -> list[dict[str, Any]]:
+    """Six columns of eight doors: large ones in the two low rows, small ones on top."""
+    sizes = "LLMMMSSS"
+    return [
+        {"number": column * len(sizes) + row, "size": size, "row": row}
+        for column in range(6)
+        for row, size in enumerate(sizes, start=1)
+    ]
 
 
 def _renew(session: Session) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import identity.api
 import ledger.api
 import ledger.payments
 import ledger.proof
+import lockers.api
 import parking.api
 import parking.proof
 import parking.stays
@@ -37,7 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def register_domain(app: Flask, api: http.Api) -> None:
     """Every domain package's routes and commands."""
-    for package in (identity.api, devices.api, parking.api, ledger.api):
+    for package in (identity.api, devices.api, parking.api, lockers.api, ledger.api):
         for blueprint in package.blueprints:
             api.register_blueprint(blueprint)
     api.register_blueprint(protocols.neutral.blueprint)

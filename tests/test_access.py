@@ -49,6 +49,7 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "POST /d/<token>/devicemanagement/php/<any:_path>.php": DEVICES,
     "GET /api/v1/exceptions": DESK,
     "POST /api/v1/exceptions/<int:case_id>/resolve": DESK,
+    "GET /api/v1/cabinets": PEOPLE,
     "GET /api/v1/lots": PEOPLE,
     "POST /api/v1/lots": ADMINS,
     "POST /api/v1/lots/<string:code>/lanes": ADMINS,
