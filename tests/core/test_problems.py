@@ -78,11 +78,18 @@ def test_too_many_tries(client: FlaskClient) -> None:
 
 
 def test_a_crash_keeps_its_inside_to_itself(crash: Callable[[Exception], TestResponse]) -> None:
-    for error in (RuntimeError(SECRET), KeyError(SECRET), psycopg.OperationalError(SECRET)):
+    for error in (RuntimeError(SECRET), KeyError(SECRET), psycopg.ProgrammingError(SECRET)):
         answer = crash(error)
         check(answer, 500, "internal-server-error")
         assert SECRET not in answer.text
         assert "Traceback" not in answer.text
+
+
+def test_a_database_that_is_away_is_said_so(crash: Callable[[Exception], TestResponse]) -> None:
+    answer = crash(psycopg.OperationalError(SECRET))
+    check(answer, 503, "unavailable")
+    assert SECRET not in answer.text
+    assert answer.headers["Retry-After"] == "2"
 
 
 def test_what_the_driver_refuses_is_the_callers_fault(

@@ -79,7 +79,7 @@ def charge_and_pay(session: Session, olga: int) -> None:
         charge_one_more(session, number)
         if number % 2:
             paid = NewPayment(
-                source="stay",
+                source="visit",
                 source_id=number,
                 method="cash",
                 amount_fen=100 + number % 900,
@@ -94,7 +94,7 @@ def charge_one_more(session: Session, number: int) -> None:
     """A fee like the others."""
     fee = NewCharge(
         kind="fee",
-        source="stay",
+        source="visit",
         source_id=number,
         income="parking",
         household_id=None,
