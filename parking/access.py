@@ -98,6 +98,8 @@ def _live(
 ) -> tuple[dict[str, Any], list[Statement]]:
     outcome = decide(seen.facts, plate, at)
     row = seen.row
+    if outcome.again:
+        return row["entered_answer"] or row["left_answer"], []
     statements: list[Statement] = []
     stay_id = row["stay_id"]
     if outcome.opens_stay and plate:

@@ -47,7 +47,7 @@ SELECT
     coalesce(fixed.id, free.id) AS free_id, coalesce(fixed.code, free.code) AS free_code,
     inside.*,
     money.charged_fen, money.paid_fen, money.charged_at, money.moved_at,
-    left_before.exited_at AS left_at, left_before.answer ->> 'reason' AS left_reason,
+    left_before.exited_at AS left_at, left_before.answer AS left_answer,
     overtaken.by IS NOT NULL AS overtaken,
     nextval('device_event_id_seq') AS event_id, nextval('stay_id_seq') AS new_stay_id
 FROM device d
@@ -76,7 +76,7 @@ LEFT JOIN LATERAL (
         s.space_id AS stay_space_id, space.code AS stay_space,
         space.owner_household_id AS stay_owner_household_id,
         {PERMIT_END.format("stay_permit")} AS permit_ends_at,
-        NOT entry_event.history AS entered_live,
+        CASE WHEN NOT entry_event.history THEN entry_event.answer END AS entered_answer,
         t.id AS stay_tariff_id, t.version AS stay_tariff_version, t.rules AS stay_rules
     FROM stay s
     LEFT JOIN space ON space.id = s.space_id
@@ -211,7 +211,7 @@ def bill_of(row: DictRow, zone: ZoneInfo) -> Bill:
 def _facts(row: DictRow, zone: ZoneInfo) -> Facts:
     stay = None
     if row["stay_id"] is not None:
-        entered_live = row["entered_live"] is True
+        entered_live = row["entered_answer"] is not None
         stay = OpenStay(row["stay_id"], row["right"], entered_live, bill_of(row, zone))
     free = FreeSpace(row["free_id"], row["free_code"]) if row["free_id"] else None
     return Facts(
@@ -223,7 +223,7 @@ def _facts(row: DictRow, zone: ZoneInfo) -> Facts:
         free_space=free,
         stay=stay,
         left_at=row["left_at"],
-        left_reason=row["left_reason"],
+        left_reason=row["left_answer"] and row["left_answer"]["reason"],
         has_household=row["household_id"] is not None,
         balance_fen=row["balance_fen"],
     )

@@ -63,10 +63,11 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer and its consequences."""
+    """The answer and its consequences; `again` repeats the answer given a moment ago."""
 
     action: str
     reason: str
+    again: bool = False
     opens_stay: bool = False
     closes_stay: bool = False
     space: FreeSpace | None = None
@@ -94,7 +95,7 @@ def decide(facts: Facts, plate: Plate | None, at: datetime) -> Outcome:
 def _entry(facts: Facts, at: datetime) -> Outcome:
     if facts.stay:
         just_now = facts.stay.entered_live and _read_twice(facts.stay.bill.entered_at, at)
-        return _open(facts.stay.right) if just_now else _hold("already-inside")
+        return _again(facts.stay.right) if just_now else _hold("already-inside")
     if facts.blocked:
         return _hold("blocked")
     if facts.permit_id is None and not facts.takes_walk_ins:
@@ -110,7 +111,7 @@ def _entry(facts: Facts, at: datetime) -> Outcome:
 def _exit(facts: Facts, at: datetime) -> Outcome:
     if facts.stay is None:
         if facts.left_at and facts.left_reason and _read_twice(facts.left_at, at):
-            return _open(facts.left_reason)
+            return _again(facts.left_reason)
         return _hold("unknown-stay")
     fee = owed(facts.stay.bill, at)
     if fee.due_fen <= 0:
@@ -137,8 +138,8 @@ def _read_twice(moved_at: datetime, at: datetime) -> bool:
     return abs(at - moved_at) <= REPEAT
 
 
-def _open(reason: str) -> Outcome:
-    return Outcome("open", reason)
+def _again(reason: str) -> Outcome:
+    return Outcome("open", reason, again=True)
 
 
 def _hold(reason: str) -> Outcome:

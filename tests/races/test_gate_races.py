@@ -149,8 +149,9 @@ def test_a_car_read_twice_at_once_while_leaving_is_charged_once(
             app, [knocking(community, "exit", ANA, leaving, f"x{n}") for n in range(8)]
         )
     assert money(session) == (1, 300, 1, 300)
-    assert reasons(answers)[(200, "balance-charged")] == 1
-    assert {said["decision"]["action"] for _, said in answers} == {"open"}
+    assert reasons(answers) == {(200, "balance-charged"): 8}
+    first, *others = [said["decision"] for _, said in answers]
+    assert all(other == first for other in others)
     assert rows(session, "SELECT status, fee_fen FROM stay") == [("closed", 300)]
     assert rows(session, "SELECT amount_fen FROM balance") == [(700,)]
     assert rows(session, "SELECT reason FROM exception_case") == []
@@ -202,9 +203,9 @@ def test_cash_at_the_till_races_the_balance_at_the_gate(
             *paid, one, other = at_once(app, [*till, *gates])
         assert {status for status, _ in paid} <= {201, 409}
         gate = reasons([one, other])
-        by_gate = gate[(200, "balance-charged")]
+        by_gate = (200, "balance-charged") in gate
         assert sum(status == 201 for status, _ in paid) + by_gate == 1
-        assert set(gate) <= {(200, "balance-charged"), (200, "paid")}
+        assert gate in ({(200, "balance-charged"): 2}, {(200, "paid"): 2})
         assert money(session) == (number + 1, 300 * (number + 1), number + 1, 300 * (number + 1))
     assert rows(session, "SELECT status, fee_fen, count(*) FROM stay GROUP BY 1, 2") == [
         ("closed", 300, 6)
