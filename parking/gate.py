@@ -28,7 +28,7 @@ NEEDS_A_PERSON = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class FreeSpace:
-    """A space that nobody claims, and its private owner's household if it has one."""
+    """A space that nobody claims."""
 
     id: int
     code: str
