@@ -53,7 +53,7 @@ def template(postgres: Postgres, redis_url: str) -> Flask:
     """An app on a migrated database that tests clone; nobody writes to it."""
     url = postgres.url_for("huilin_test")
     with _maintenance(postgres) as connection:
-        connection.execute("CREATE DATABASE huilin_test")
+        connection.execute("CREATE DATABASE huilin_test OWNER huilin")
     app = create_app(a_settings(url, redis_url))
     with app.app_context():
         upgrade()
@@ -68,7 +68,7 @@ def app(postgres: Postgres, template: Flask) -> Iterator[Flask]:
     """The app, in its context, on a fresh copy of the migrated database."""
     with _maintenance(postgres) as connection:
         connection.execute("DROP DATABASE IF EXISTS huilin_test WITH (FORCE)")
-        connection.execute("CREATE DATABASE huilin_test TEMPLATE huilin_template")
+        connection.execute("CREATE DATABASE huilin_test TEMPLATE huilin_template OWNER huilin")
     with template.app_context():
         yield template
         db.session.remove()
@@ -106,5 +106,8 @@ def a_settings(database_url: str, redis_url: str) -> Settings:
 
 
 def _maintenance(postgres: Postgres) -> psycopg.Connection[tuple[object, ...]]:
-    url = postgres.url_for("postgres").replace("postgresql+psycopg://", "postgresql://")
+    """As superuser, because dropping a database may have to end its autovacuum."""
+    url = postgres.url_for("postgres", role="postgres").replace(
+        "postgresql+psycopg://", "postgresql://"
+    )
     return psycopg.connect(url, autocommit=True)
