@@ -17,7 +17,6 @@ def new_app(settings: Settings) -> Flask:
         "MAX_FORM_MEMORY_SIZE": settings.max_body_bytes,
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": False, "pool_size": 16, "pool_timeout": 5},
-        "JSON_SORT_KEYS": False,
     }
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # DefaultJSONProvider's
     app.json.sort_keys = False  # type: ignore[attr-defined]  # DefaultJSONProvider's

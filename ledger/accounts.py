@@ -1,7 +1,6 @@
 """The chart of accounts of a community micro-fund, by the codes settlement posts to."""
 
 CASH = "1001"
-BANK = "1002"
 RECEIVABLE = "1121"
 PREPAID = "2203"
 OWNERS_PAYABLE = "220901"

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from psycopg.rows import DictRow, dict_row
 from sqlalchemy.orm import Session
 
-from core.db import driver, fetch_row, send
+from core.db import Connection, driver, fetch_row, send
 from core.errors import Problem, invalid, not_found
 from parking import record
 from parking.facts import PERMIT_END, bill_of
@@ -79,10 +79,8 @@ def bring_charge_up_to_date(
 
     Returns the household that owes, if one is known; Problem 404 if there is no such stay.
     """
-    fetch_row(driver(session), (ONE_AT_A_TIME, {"id": stay_id}))
-    row = fetch_row(driver(session), (ONE + " FOR UPDATE OF s", {"id": stay_id, "household": None}))
-    if row is None:
-        raise not_found("stay")
+    connection = driver(session)
+    row = _alone(connection, stay_id)
     household_id: int | None = row["stay_household_id"]
     if row["status"] != "open":
         return household_id
@@ -94,7 +92,7 @@ def bring_charge_up_to_date(
         from_balance_fen=0,
         at=now,
     )
-    send(driver(session), statements)
+    send(connection, statements)
     return household_id
 
 
@@ -114,10 +112,7 @@ def close_by_hand(
     instant.
     """
     connection = driver(session)
-    fetch_row(connection, (ONE_AT_A_TIME, {"id": stay_id}))
-    row = fetch_row(connection, (ONE + " FOR UPDATE OF s", {"id": stay_id, "household": None}))
-    if row is None:
-        raise not_found("stay")
+    row = _alone(connection, stay_id)
     if row["status"] not in ("open", "exit-missing"):
         raise Problem(409, "not-inside", "This stay is not waiting for an exit.")
     if not row["entered_at"] <= exited_at <= now:
@@ -135,6 +130,15 @@ def close_by_hand(
     by_hand = record.closed_by_hand(stay_id, person_id, reason)
     closed = record.stay_closed(stay_id, exited_at, None, fee.total_fen, household_id=household_id)
     send(connection, [by_hand, *closed, *taken])
+
+
+def _alone(connection: Connection, stay_id: int) -> DictRow:
+    """The stay as it is now, with its plate to ourselves until the transaction ends."""
+    fetch_row(connection, (ONE_AT_A_TIME, {"id": stay_id}))
+    row = fetch_row(connection, (ONE + " FOR UPDATE OF s", {"id": stay_id, "household": None}))
+    if row is None:
+        raise not_found("stay")
+    return row
 
 
 def _shown(row: DictRow, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
