@@ -69,6 +69,7 @@ PURE = [
     "parking/tariff.py",
     "parking/texts.py",
     "parking/timeline.py",
+    "parking/windows.py",
     "protocols/led485.py",
 ]
 PURE_SAYS = re.compile(r"\bPure\.")
