@@ -67,6 +67,7 @@ PURE = [
     "parking/gate.py",
     "parking/plates.py",
     "parking/tariff.py",
+    "parking/terms.py",
     "parking/texts.py",
     "parking/timeline.py",
     "parking/windows.py",
