@@ -90,11 +90,17 @@ class DeviceEvent(Base):
 
 
 class ExceptionCase(Base):
-    """Something a device met that an operator should look at."""
+    """Something that an operator should look at: a device met it, or a sweep found it.
+
+    `subject` and `subject_id` name what a sweep found it about, such as a stay or a booking.
+    """
 
     __tablename__ = "exception_case"
     __table_args__ = (
         UniqueConstraint("event_id", "reason"),
+        UniqueConstraint("subject", "subject_id", "reason"),
+        CheckConstraint("(subject IS NULL) = (subject_id IS NULL)", name="subject"),
+        CheckConstraint("event_id IS NOT NULL OR subject IS NOT NULL", name="about_something"),
         Index("ix_exception_case_open", "raised_at", postgresql_where=text("resolved_at IS NULL")),
         CheckConstraint(
             "(resolved_at IS NULL) = (resolution IS NULL)", name="resolved_with_reason"
@@ -102,8 +108,10 @@ class ExceptionCase(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    event_id: Mapped[int] = mapped_column(ForeignKey("device_event.id"))
-    device_id: Mapped[int] = mapped_column(ForeignKey("device.id"))
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("device_event.id"))
+    device_id: Mapped[int | None] = mapped_column(ForeignKey("device.id"))
+    subject: Mapped[str | None]
+    subject_id: Mapped[int | None] = mapped_column(BigInteger)
     reason: Mapped[str]
     plate: Mapped[str | None]
     raised_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())

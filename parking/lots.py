@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from core.errors import Problem, invalid, not_found
 from devices.models import Lane
-from parking.models import Lot, Space, SpaceClaim, Tariff
+from parking.booking_models import SpaceClaim
+from parking.models import Lot, Space, Tariff
 from parking.tariff import TariffError, parse_rules
 
 
