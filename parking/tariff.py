@@ -6,10 +6,12 @@ its cap. Lengths are differences of UTC instants, calendar days are the wall clo
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
+
+from parking.days import NO_OVERRIDES, DayKind
 
 _DAY = timedelta(days=1)
 
@@ -52,6 +54,25 @@ class Tariff:
     version: int
     zone: ZoneInfo
     rules: Rules
+    calendar: Mapping[date, DayKind] = field(default_factory=lambda: NO_OVERRIDES)
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What besides the two instants decides a price. Instants are aware.
+
+    `left_before_at` is the vehicle's previous exit from the lot; `covered` are spans that a
+    permit covers (free, never priced); from `overstay_from` on the stay overstays its booking.
+    """
+
+    vehicle_class: str = "small"
+    new_energy: bool = False
+    left_before_at: datetime | None = None
+    covered: tuple[tuple[datetime, datetime], ...] = ()
+    overstay_from: datetime | None = None
+
+
+ORDINARY = Circumstances()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +80,7 @@ class Line:
     """One reason for money: `units * unit_fen == amount_fen`, negative where a cap gives back.
 
     `starts_at` and `ends_at` are UTC and lie inside the stay; `zone` is for showing them.
+    `income` names whose income it is ("overstay"); None is the lot's own.
     """
 
     label: str
@@ -69,10 +91,11 @@ class Line:
     amount_fen: int
     rule: str
     zone: ZoneInfo
+    income: str | None = None
 
     def as_json(self) -> dict[str, str | int]:
         """The line in the contract's field names, instants with the zone's offset."""
-        return {
+        told: dict[str, str | int] = {
             "label": self.label,
             "from": self.starts_at.astimezone(self.zone).isoformat(),
             "to": self.ends_at.astimezone(self.zone).isoformat(),
@@ -81,6 +104,7 @@ class Line:
             "amount_fen": self.amount_fen,
             "rule": self.rule,
         }
+        return told if self.income is None else told | {"income": self.income}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +134,9 @@ def parse_rules(rules: Mapping[str, object]) -> Rules:
         raise TariffError({"rules": ["计费规则须为一个对象"]})
     errors = {field: ["未知字段"] for field in map(str, rules) if field not in _FIELDS}
     errors |= {field: ["缺少此字段"] for field in _FIELDS if field not in rules}
-    for field in _FIELDS:
-        if field in rules and (message := _wrong_value(field, rules[field])):
-            errors[field] = [message]
+    for name in _FIELDS:
+        if name in rules and (message := _wrong_value(name, rules[name])):
+            errors[name] = [message]
     if errors:
         raise TariffError(errors)
     parsed = _build(rules)
@@ -165,7 +189,12 @@ _CAP_LABEL_AND_SLUG = {
 }
 
 
-def price(tariff: Tariff, entered_at: datetime, left_at: datetime) -> Fee:
+def price(
+    tariff: Tariff,
+    entered_at: datetime,
+    left_at: datetime,
+    circumstances: Circumstances = ORDINARY,  # noqa: ARG001 - no rule asks for them yet
+) -> Fee:
     """Price the stay from `entered_at` to `left_at` (aware; any zone), in fen.
 
     Raises ValueError when an instant is naive or the stay ends before it begins.
