@@ -1,4 +1,4 @@
-"""Tables of the ledger. Triggers of migration 0002 keep the sums and refuse rewriting."""
+"""Tables of the ledger. Triggers of migrations 0002 and 0005 keep the sums and refuse rewriting."""
 
 from datetime import date, datetime
 from typing import Any
@@ -104,6 +104,10 @@ class Charge(Settled, Base):
     occurred_at: Mapped[datetime] = mapped_column(Instant)
     recorded_at: Mapped[datetime] = mapped_column(Instant)
     lines: Mapped[list[Any]] = mapped_column(JSONB, comment="how the amount came about")
+    parts: Mapped[dict[str, int] | None] = mapped_column(
+        JSONB(none_as_null=True),
+        comment="fen by income, summing to the amount; null: all of it is the income",
+    )
 
 
 class Receivable(Base):
@@ -278,6 +282,10 @@ class Posting(Base):
     party: Mapped[str | None] = mapped_column(String(64))
     amount_fen: Mapped[int] = mapped_column(Fen)
     occurred_on: Mapped[date] = mapped_column(Date)
+    split_rule_id: Mapped[int | None] = mapped_column(
+        ForeignKey("split_rule.id"),
+        comment="the rule that split this income, where the entry has several",
+    )
 
 
 class AccountMonth(Base):
