@@ -261,7 +261,7 @@ class CalendarDay(Base):
 
     __tablename__ = "calendar_day"
     __table_args__ = (
-        CheckConstraint("kind IN ('workday', 'weekend', 'holiday', 'makeup')", name="kind"),
+        CheckConstraint("kind IN ('workday', 'weekend', 'holiday', 'makeup_workday')", name="kind"),
     )
 
     day: Mapped[date] = mapped_column(Date, primary_key=True)

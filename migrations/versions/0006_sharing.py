@@ -55,23 +55,29 @@ END $$;
 CREATE TRIGGER offer_keeps_bookings AFTER UPDATE OF offered ON space FOR EACH ROW
     WHEN (NEW.offered IS DISTINCT FROM OLD.offered) EXECUTE FUNCTION offer_keeps_bookings();
 
+-- The most claims of a group that hold at one instant of a span.
+CREATE FUNCTION group_peak(wanted_group bigint, span tstzrange, except_claim bigint DEFAULT NULL)
+RETURNS bigint LANGUAGE sql STABLE AS $$
+    WITH held AS (
+        SELECT c.during FROM space_claim c
+        WHERE c.live AND c.group_id = wanted_group AND c.during && span
+          AND c.id IS DISTINCT FROM except_claim
+    ), instants AS (
+        SELECT lower(span) AS instant
+        UNION SELECT lower(during) FROM held WHERE lower(during) > lower(span)
+    )
+    SELECT coalesce(max(together), 0) FROM (
+        SELECT count(*) AS together FROM instants JOIN held ON held.during @> instants.instant
+        GROUP BY instants.instant
+    ) counted
+$$;
+
 CREATE FUNCTION group_has_room() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     room integer;
-    most integer;
 BEGIN
     SELECT capacity INTO room FROM space_group WHERE id = NEW.group_id FOR UPDATE;
-    SELECT max(held) INTO most FROM (
-        SELECT count(*) AS held
-        FROM (SELECT lower(NEW.during) AS instant
-              UNION SELECT lower(c.during) FROM space_claim c
-              WHERE c.live AND c.group_id = NEW.group_id AND NEW.during @> lower(c.during)
-             ) AS starts
-        JOIN space_claim other ON other.live AND other.group_id = NEW.group_id
-            AND other.id <> NEW.id AND other.during @> starts.instant
-        GROUP BY starts.instant
-    ) AS counted;
-    IF coalesce(most, 0) >= room THEN
+    IF group_peak(NEW.group_id, NEW.during, NEW.id) >= room THEN
         RAISE EXCEPTION 'group % is full', NEW.group_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'group_has_room';
     END IF;
@@ -189,7 +195,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.CheckConstraint(
-            "kind IN ('workday', 'weekend', 'holiday', 'makeup')", name=op.f("ck_calendar_day_kind")
+            "kind IN ('workday', 'weekend', 'holiday', 'makeup_workday')", name=op.f("ck_calendar_day_kind")
         ),
         sa.PrimaryKeyConstraint("day", name=op.f("pk_calendar_day")),
     )

@@ -1,0 +1,183 @@
+"""Which spaces are free for a time, and claiming them: the one place that asks and takes.
+
+Plain SQL, because everybody who books asks here. A lot is searched by itself, through the claims
+that lie near the wanted time; what nobody may have is decided by the database's constraints.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from psycopg.rows import tuple_row
+
+from core.db import Connection, Statement, fetch_row
+from parking.allocation import Candidate, Wish, ranked
+from parking.days import DayKind, kind_of
+from parking.permits import Right, granted
+
+HORIZON = timedelta(days=1)
+"""How far to either side a gap is measured."""
+
+FREE = """
+WITH near AS MATERIALIZED (
+    SELECT c.space_id,
+        bool_or(c.during && tstzrange(%(since)s, %(ends)s)
+                OR c.stay_id IS NOT NULL AND upper(c.during) <= %(now)s
+                   AND %(since)s < %(now)s::timestamptz + interval '1 hour') AS taken,
+        max(upper(c.during)) FILTER (WHERE upper(c.during) <= %(since)s) AS before,
+        min(lower(c.during)) FILTER (WHERE lower(c.during) >= %(ends)s) AS after
+    FROM space_claim c
+    WHERE c.live AND int8range(c.lot_id, c.lot_id, '[]') && int8range(%(lot)s, %(lot)s, '[]')
+      AND c.during && tstzrange(%(since)s - %(horizon)s, %(ends)s + %(horizon)s)
+      AND c.booking_id IS DISTINCT FROM %(leaving)s
+    GROUP BY c.space_id
+), room AS MATERIALIZED (
+    SELECT g.id, g.capacity - group_peak(g.id, tstzrange(%(since)s, %(ends)s)) AS places
+    FROM space_group g WHERE g.lot_id = %(lot)s
+), with_cars AS MATERIALIZED (
+    SELECT DISTINCT other.compartment FROM space other JOIN lot ON lot.id = other.lot_id
+    WHERE lot.kind = 'car' AND other.compartment IS NOT NULL
+      AND EXISTS (SELECT FROM lot here WHERE here.id = %(lot)s AND here.kind = 'ebike')
+)
+SELECT s.id, s.owner_household_id IS NOT NULL,
+    (extract(epoch FROM %(since)s - near.before) / 60)::int,
+    (extract(epoch FROM near.after - %(ends)s) / 60)::int,
+    s.charging, s.accessible, s.building, s.group_id, room.places,
+    s.compartment IN (SELECT compartment FROM with_cars)
+FROM space s
+LEFT JOIN near ON near.space_id = s.id
+LEFT JOIN room ON room.id = s.group_id
+WHERE s.lot_id = %(lot)s AND s.in_service AND NOT coalesce(near.taken, false)
+  AND (s.offered IS NULL OR s.offered @> tstzrange(%(starts)s, %(ends)s))
+"""
+
+# Floating permits that may come during a time, with how many of their vehicles hold a space then.
+FLOATING = """
+SELECT p.places, p.starts_at, p.ends_at, p.hours,
+    (SELECT count(*) FROM stay s JOIN space_claim c ON c.stay_id = s.id
+     WHERE s.permit_id = p.id AND c.live) AS inside,
+    (SELECT jsonb_object_agg(day, kind) FROM calendar_day) AS calendar
+FROM permit p
+WHERE p.lot_id = %(lot)s AND p.space_id IS NULL
+  AND p.starts_at < %(ends)s AND p.ends_at > %(since)s
+"""
+
+BOOKED = """
+SELECT b.lot_id, b.space_id, b.starts_at, b.ends_at, b.status FROM booking b
+WHERE b.id = %(booking)s FOR UPDATE
+"""
+
+MOVE = """
+WITH place AS (SELECT id, group_id FROM space WHERE id = %(space)s),
+moved AS (
+    UPDATE booking SET space_id = place.id FROM place WHERE booking.id = %(booking)s
+)
+UPDATE space_claim SET space_id = place.id, group_id = place.group_id,
+    during = tstzrange(greatest(lower(during), %(since)s), upper(during))
+FROM place, space WHERE booking_id = %(booking)s AND live AND space.id = place.id
+RETURNING space.code
+"""
+
+RELEASE = """
+UPDATE space_claim SET live = false,
+    during = tstzrange(lower(during), greatest(%(at)s, lower(during) + interval '1 microsecond'))
+WHERE booking_id = %(booking)s AND stay_id IS NULL AND live
+"""
+
+
+def free(
+    connection: Connection,
+    lot_id: int,
+    starts_at: datetime,
+    ends_at: datetime,
+    *,
+    now: datetime,
+    zone: ZoneInfo,
+    leaving: int | None = None,
+) -> list[Candidate]:
+    """The spaces of a lot that are free and offered for all of `[starts_at, ends_at)`.
+
+    A space on which a vehicle has outstayed its claim is not free for the next hour. What
+    floating permits may still need of the community's spaces is left to them. `leaving` is a
+    booking whose own claim does not count, because it would move.
+    """
+    values = {
+        "lot": lot_id,
+        "starts": starts_at,
+        "since": max(starts_at, now) if leaving else starts_at,
+        "ends": ends_at,
+        "now": now,
+        "horizon": HORIZON,
+        "leaving": leaving,
+    }
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        found = [Candidate(*row) for row in cursor.execute(FREE, values, binary=True)]
+        floating = cursor.execute(FLOATING, values).fetchall()
+    if not floating:
+        return found
+    reserved = _reserved(floating, starts_at, ends_at, zone)
+    community = sum(not candidate.private for candidate in found)
+    return found if community > reserved else [one for one in found if one.private]
+
+
+def moved(
+    connection: Connection,
+    booking_id: int,
+    *,
+    now: datetime,
+    zone: ZoneInfo,
+    wish: Wish,
+    avoid: int | None = None,
+) -> str | None:
+    """Move a confirmed booking to the best other space; its code, or None when nothing fits.
+
+    Somebody who takes that space at the same instant makes the transaction run again.
+    """
+    booking = fetch_row(connection, (BOOKED, {"booking": booking_id}))
+    if booking is None or booking["status"] != "confirmed":
+        return None
+    starts_at, ends_at = booking["starts_at"], booking["ends_at"]
+    candidates = free(
+        connection, booking["lot_id"], starts_at, ends_at, now=now, zone=zone, leaving=booking_id
+    )
+    not_these = {avoid, booking["space_id"]}
+    spaces = [space for space in ranked(candidates, wish) if space not in not_these]
+    if not spaces or ends_at <= now:
+        return None
+    move = {"booking": booking_id, "space": spaces[0], "since": min(max(starts_at, now), ends_at)}
+    row = fetch_row(connection, (MOVE, move))
+    return str(row["code"]) if row else None
+
+
+def released(booking_id: int, at: datetime) -> Statement:
+    """The claim of a booking that will not be used ends at `at`, or before it began."""
+    return RELEASE, {"booking": booking_id, "at": at}
+
+
+def _reserved(
+    floating: Sequence[tuple[Any, ...]], starts_at: datetime, ends_at: datetime, zone: ZoneInfo
+) -> int:
+    """Places that floating permits may come for between two instants."""
+    return sum(
+        max(0, places - inside)
+        for places, since, until, hours, inside, calendar in floating
+        if granted(
+            Right.of(since, until, hours),
+            starts_at,
+            ends_at,
+            zone=zone,
+            is_holiday=holidays_by(calendar),
+        )
+    )
+
+
+def overrides(calendar: Mapping[str, str] | None) -> dict[date, DayKind]:
+    """Dated exceptions of the calendar as SQL aggregates them: day -> kind."""
+    return {date.fromisoformat(day): DayKind(kind) for day, kind in (calendar or {}).items()}
+
+
+def holidays_by(calendar: Mapping[str, str] | None) -> Callable[[date], bool]:
+    """Whether a day is a statutory holiday, by the published calendar and its exceptions."""
+    decreed = overrides(calendar)
+    return lambda day: kind_of(day, decreed) is DayKind.HOLIDAY
