@@ -98,7 +98,8 @@ def _device(device: Device) -> dict[str, Any]:
     return {name: getattr(device, name) for name in names}
 
 
-def _case(case: ExceptionCase, device: str, lane: str | None) -> dict[str, Any]:
-    names = ("id", "reason", "plate", "event_id", "raised_at", "resolved_at", "resolved_by")
-    shown = {name: getattr(case, name) for name in (*names, "resolution")}
+def _case(case: ExceptionCase, device: str | None, lane: str | None) -> dict[str, Any]:
+    about = ("id", "reason", "plate", "event_id", "subject", "subject_id", "raised_at")
+    names = (*about, "resolved_at", "resolved_by", "resolution")
+    shown = {name: getattr(case, name) for name in names}
     return shown | {"device": device, "lane": lane}

@@ -5,15 +5,25 @@ from datetime import datetime
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from core.db import Statement
 from core.errors import Problem, not_found
 from devices.models import Device, ExceptionCase, Lane
 
+RAISE = """
+INSERT INTO exception_case (subject, subject_id, reason, plate, raised_at)
+VALUES (%(subject)s, %(subject_id)s, %(reason)s, %(plate)s, %(at)s)
+ON CONFLICT DO NOTHING
+"""
 
-def cases(*, resolved: bool | None = None) -> Select[ExceptionCase, str, str | None]:
-    """Cases with device and lane codes, newest first; `resolved` None gives both kinds."""
+
+def cases(*, resolved: bool | None = None) -> Select[ExceptionCase, str | None, str | None]:
+    """Cases with device and lane codes, newest first; `resolved` None gives both kinds.
+
+    What a sweep found has no device.
+    """
     query = (
         select(ExceptionCase, Device.code.label("device"), Lane.code.label("lane"))
-        .join(Device, Device.id == ExceptionCase.device_id)
+        .outerjoin(Device, Device.id == ExceptionCase.device_id)
         .outerjoin(Lane, Lane.id == Device.lane_id)
         .order_by(ExceptionCase.id.desc())
     )
@@ -32,3 +42,16 @@ def resolve(session: Session, case_id: int, person_id: int, reason: str, now: da
         raise Problem(409, "already-resolved", "This exception was resolved before.")
     case.resolved_at, case.resolved_by, case.resolution = now, person_id, reason
     return case.id
+
+
+def raised(
+    subject: str, subject_id: int, reason: str, plate: str | None, at: datetime
+) -> Statement:
+    """The statement that puts a stay or booking on the list, once for each reason."""
+    return RAISE, {
+        "subject": subject,
+        "subject_id": subject_id,
+        "reason": reason,
+        "plate": plate,
+        "at": at,
+    }

@@ -32,14 +32,19 @@ class TokenSchema(ma.Schema):
 
 
 class ExceptionSchema(ma.Schema):
-    """Something an operator should look at, and what was done."""
+    """Something an operator should look at, and what was done.
+
+    A device's event met it, or a sweep found it about a `subject` (stay or booking).
+    """
 
     id = fields.Integer()
     reason = fields.String()
     plate = fields.String(allow_none=True)
-    device = fields.String()
+    device = fields.String(allow_none=True)
     lane = fields.String(allow_none=True)
-    event_id = fields.Integer()
+    event_id = fields.Integer(allow_none=True)
+    subject = fields.String(allow_none=True)
+    subject_id = fields.Integer(allow_none=True)
     raised_at = fields.AwareDateTime()
     resolved_at = fields.AwareDateTime(allow_none=True)
     resolved_by = fields.Integer(allow_none=True)

@@ -1,4 +1,4 @@
-"""Routes of identity: signing in and out, households, people."""
+"""Routes of identity: signing in and out, households, people, and what they were told."""
 
 import hashlib
 from typing import Any
@@ -9,18 +9,21 @@ from flask_smorest.pagination import PaginationParameters
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from core import clock
 from core.app import settings
 from core.db import atomic, db
 from core.errors import Problem, invalid
 from core.limits import limiter
-from identity import people, sessions, tokens
+from identity import notices, people, sessions, tokens
 from identity.auth import current, invalid_token, requires
-from identity.models import ADMIN, OPERATOR, Household, Person
+from identity.models import ADMIN, OPERATOR, RESIDENT, Household, Notice, Person
 from identity.schemas import (
     CredentialsSchema,
     HouseholdSchema,
     MaskedPersonSchema,
     NewPersonSchema,
+    NoticeFilterSchema,
+    NoticeSchema,
     PasswordChangeSchema,
     PersonFilterSchema,
     PersonPatchSchema,
@@ -33,7 +36,8 @@ auth = Blueprint("auth", __name__, url_prefix="/api/v1", description="登录 · 
 directory = Blueprint(
     "people", __name__, url_prefix="/api/v1", description="住户与人员 · households and people"
 )
-blueprints = [auth, directory]
+inbox = Blueprint("notices", __name__, url_prefix="/api/v1", description="通知 · notices")
+blueprints = [auth, directory, inbox]
 
 
 def _name_tried() -> str:
@@ -159,6 +163,26 @@ def create_person(body: dict[str, Any]) -> Person:
 def update_person(body: dict[str, Any], person_id: int) -> Person:
     """Change a person; deactivating them or setting their password signs them out everywhere."""
     return atomic(people.update_person, person_id, body)
+
+
+@inbox.get("/notices")
+@requires(RESIDENT)
+@inbox.arguments(NoticeFilterSchema, location="query")
+@inbox.response(200, NoticeSchema(many=True))
+@inbox.paginate()
+def list_notices(
+    wanted: dict[str, bool], pagination_parameters: PaginationParameters
+) -> list[Notice]:
+    """What one's own household was told, newest first."""
+    return _page(notices.notices(current().household_id, **wanted), pagination_parameters)
+
+
+@inbox.post("/notices/<int:notice_id>/read")
+@requires(RESIDENT)
+@inbox.response(200, NoticeSchema)
+def read_notice(notice_id: int) -> Notice:
+    """Mark a notice as read."""
+    return atomic(notices.mark_read, notice_id, current().household_id, clock.now())
 
 
 def _create_person(session: Session, body: dict[str, Any]) -> Person:

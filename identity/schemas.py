@@ -106,3 +106,21 @@ class NewPersonSchema(PersonPatchSchema):
     username = fields.String(required=True, validate=USERNAME)
     role = fields.String(required=True, validate=validate.OneOf(ROLES))
     password = fields.String(required=True, validate=NEW_PASSWORD)
+
+
+class NoticeSchema(Schema):
+    """Something a household was told; `about` and `about_id` name what it is about."""
+
+    id = fields.Integer()
+    kind = fields.String(metadata={"description": "a stable slug"})
+    text = fields.String()
+    about = fields.String(allow_none=True)
+    about_id = fields.Integer(allow_none=True)
+    recorded_at = fields.AwareDateTime()
+    read_at = fields.AwareDateTime(allow_none=True)
+
+
+class NoticeFilterSchema(Schema):
+    """Which notices to list."""
+
+    unread = fields.Boolean()

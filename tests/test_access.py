@@ -41,6 +41,8 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/people": DESK,
     "POST /api/v1/people": ADMINS,
     "PATCH /api/v1/people/<int:person_id>": ADMINS,
+    "GET /api/v1/notices": (RESIDENT,),
+    "POST /api/v1/notices/<int:notice_id>/read": (RESIDENT,),
     "GET /api/v1/devices": DESK,
     "POST /api/v1/devices": ADMINS,
     "POST /api/v1/devices/<string:code>/token": ADMINS,

@@ -3,7 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from core import clock
+from core.db import atomic, driver, send
+from devices.exceptions import raised
 from tests.cast import NOON, Community
 
 MINUTE = timedelta(minutes=1)
@@ -67,3 +71,25 @@ def test_a_case_is_resolved_once_and_says_by_whom(community: Community) -> None:
     assert resolve(community, case["id"], "")[0] == 422
     assert cases(community, resolved="false") == []
     assert [c["id"] for c in cases(community, resolved="true")] == [case["id"]]
+
+
+def test_what_a_sweep_finds_is_one_case_for_each_reason(community: Community) -> None:
+    def sweep(session: Session) -> None:
+        send(
+            driver(session),
+            [
+                raised("booking", 7, "no-space-left", "川A12345", NOON),
+                raised("stay", 7, "no-space-left", None, NOON),
+            ],
+        )
+
+    atomic(sweep)
+    atomic(sweep)
+    found = [
+        [case[name] for name in ("subject", "subject_id", "reason", "plate", "device", "event_id")]
+        for case in cases(community)
+    ]
+    assert found == [
+        ["stay", 7, "no-space-left", None, None, None],
+        ["booking", 7, "no-space-left", "川A12345", None, None],
+    ]
