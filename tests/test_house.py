@@ -63,6 +63,7 @@ PURE = [
     "core/money.py",
     "ledger/accounts.py",
     "ledger/journal.py",
+    "parking/allocation.py",
     "parking/days.py",
     "parking/fees.py",
     "parking/gate.py",
