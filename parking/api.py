@@ -42,7 +42,7 @@ blueprints = [garage, permission, observed]
 @garage.response(200, LotSchema(many=True))
 def list_lots() -> Any:
     """Every lot and what is free now."""
-    return lots.lots(db.session(), clock.now())
+    return lots.lots(db.session(), clock.now(), settings().zone)
 
 
 @garage.post("/lots")

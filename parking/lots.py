@@ -1,41 +1,59 @@
 """Lots, spaces, lanes and tariff versions: setting a garage up, and what is free in it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import RowMapping, func, insert, select
+from psycopg.rows import dict_row
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from core.db import driver
 from core.errors import Problem, invalid, not_found
 from devices.models import Lane
-from parking.booking_models import SpaceClaim
+from parking.claims import _reserved as reserved
 from parking.models import Lot, Space, Tariff
 from parking.tariff import TariffError, parse_rules
 
+LOTS = """
+SELECT lot.id, lot.code, lot.name, lot.kind, count(s.id) AS capacity,
+    count(s.id) FILTER (
+        WHERE s.owner_household_id IS NULL AND s.in_service
+          AND (s.offered IS NULL OR s.offered @> %(now)s::timestamptz)
+          AND NOT EXISTS (SELECT FROM space_claim c
+                          WHERE c.live AND c.lot_id = s.lot_id AND c.space_id = s.id
+                            AND (c.during @> %(now)s::timestamptz OR c.stay_id IS NOT NULL))
+    ) AS free_now
+FROM lot LEFT JOIN space s ON s.lot_id = lot.id
+GROUP BY lot.id ORDER BY lot.code
+"""
 
-def lots(session: Session, now: datetime) -> Sequence[RowMapping]:
-    """Every lot with its capacity and how many of its community spaces nobody claims now."""
-    claimed = (
-        select(SpaceClaim.id)
-        .where(SpaceClaim.live, SpaceClaim.space_id == Space.id, SpaceClaim.lot_id == Space.lot_id)
-        .where(SpaceClaim.during.overlaps(func.tstzrange(now, None)))
-        .exists()
-    )
-    free = (Space.owner_household_id.is_(None)) & Space.in_service & ~claimed
-    query = (
-        select(
-            Lot.code,
-            Lot.name,
-            Lot.kind,
-            func.count(Space.id).label("capacity"),
-            func.count(Space.id).filter(free).label("free_now"),
-        )
-        .outerjoin(Space, Space.lot_id == Lot.id)
-        .group_by(Lot.id)
-        .order_by(Lot.code)
-    )
-    return session.execute(query).mappings().all()
+FLOATING = """
+SELECT p.lot_id, p.places, p.starts_at, p.ends_at, p.hours,
+    (SELECT count(*) FROM stay s JOIN space_claim c ON c.stay_id = s.id
+     WHERE s.permit_id = p.id AND c.live) AS inside,
+    (SELECT jsonb_object_agg(day, kind) FROM calendar_day) AS calendar
+FROM permit p
+WHERE p.space_id IS NULL AND p.starts_at <= %(now)s AND %(now)s < p.ends_at
+"""
+
+
+def lots(session: Session, now: datetime, zone: ZoneInfo) -> Sequence[Mapping[str, Any]]:
+    """Every lot with its capacity and how many of its community spaces are free now.
+
+    Free is where nobody stands, which nobody has claimed and which is offered; less what floating
+    permits that hold now may still come for.
+    """
+    connection = driver(session)
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(LOTS, {"now": now}).fetchall()
+    floating = connection.execute(FLOATING, {"now": now}).fetchall()
+    for row in rows:
+        of_lot = [permit for lot_id, *permit in floating if lot_id == row["id"]]
+        kept = reserved(of_lot, now, now + timedelta(microseconds=1), zone)
+        row["free_now"] = max(0, row["free_now"] - kept)
+    return rows
 
 
 def lot_by_code(session: Session, code: str) -> Lot:
