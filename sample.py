@@ -149,6 +149,12 @@ def _split_rules(session: Session) -> None:
         ("parking", "community", 70, 30, 0),
         ("parking", "private", 20, 10, 70),
         ("ebike", "community", 70, 30, 0),
+        ("overstay", "community", 70, 30, 0),
+        ("overstay", "private", 20, 10, 70),
+        ("booking", "community", 70, 30, 0),
+        ("booking", "private", 20, 10, 70),
+        ("electricity", "community", 100, 0, 0),  # the fund pays the electricity bill
+        ("charging-service", "community", 70, 30, 0),
     ):
         session.add(
             SplitRule(

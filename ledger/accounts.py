@@ -11,8 +11,15 @@ INCOMES: dict[str, tuple[str, str]] = {
     "ebike": ("430102", "电动自行车车位费"),
     "locker": ("430103", "快递柜使用费"),
     "overstay": ("430104", "超时占用费"),
+    "electricity": ("430105", "充电电费"),
+    "charging-service": ("430106", "充电服务费"),
+    "booking": ("430107", "预约取消及爽约费"),
 }
-"""Income source -> its account, and what its charges are called."""
+"""Income -> its account, for good once it is in the books, and what its charges are called.
+
+Electricity and the service fee of charging are priced, charged and booked apart
+(发改办价格〔2024〕537号).
+"""
 
 PROPERTY_COMPANY = "company:property"
 

@@ -1,5 +1,6 @@
 """Routes of money: paying, balances, and the books."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response
@@ -188,17 +189,19 @@ def add_split_rule(body: dict[str, Any]) -> SplitRule:
     return atomic(split_rules.add, **body)
 
 
-def _source(session: Session, body: dict[str, Any]) -> tuple[str, int]:
-    if "stay_id" in body:
-        return "stay", body["stay_id"]
-    charge = session.get(Charge, body["charge_id"])
-    if charge is None:
+def _source(session: Session, about: Mapping[str, Any]) -> tuple[str, int]:
+    """What is meant by stay_id, booking_id or charge_id; 404 for another household's charge."""
+    for source in ("stay", "booking"):
+        if f"{source}_id" in about:
+            return source, about[f"{source}_id"]
+    charge = session.get(Charge, about["charge_id"])
+    if charge is None or current().household_id not in {None, charge.household_id}:
         raise not_found("charge")
     return charge.source, charge.source_id
 
 
-def _about(about: dict[str, int]) -> tuple[str, int] | tuple[()]:
-    return ("stay", about["stay_id"]) if "stay_id" in about else ()
+def _about(about: Mapping[str, Any]) -> tuple[str, int] | tuple[()]:
+    return _source(db.session(), about) if about else ()
 
 
 def _household_of(session: Session, username: str) -> int:

@@ -14,18 +14,20 @@ from ledger.models import Charge
 
 FEE = """
 INSERT INTO charge (kind, source, source_id, income, household_id, owner_household_id,
-    amount_fen, corrects_id, occurred_at, recorded_at, lines)
+    amount_fen, corrects_id, occurred_at, recorded_at, lines, parts)
 VALUES (%(kind)s, %(source)s, %(source_id)s, %(income)s, %(household_id)s,
-    %(owner_household_id)s, %(amount_fen)s, NULL, %(occurred_at)s, %(recorded_at)s, %(lines)s)
+    %(owner_household_id)s, %(amount_fen)s, NULL, %(occurred_at)s, %(recorded_at)s, %(lines)s,
+    %(parts)s::jsonb)
 """
 
 # Without a fee to correct, corrects_id is null and the table refuses the row.
 CORRECTION = """
 INSERT INTO charge (kind, source, source_id, income, household_id, owner_household_id,
-    amount_fen, corrects_id, occurred_at, recorded_at, lines)
+    amount_fen, corrects_id, occurred_at, recorded_at, lines, parts)
 SELECT %(kind)s, %(source)s, %(source_id)s, coalesce(fee.income, %(income)s),
     fee.household_id, fee.owner_household_id, %(amount_fen)s,
-    coalesce(%(corrects_id)s, fee.id), %(occurred_at)s, %(recorded_at)s, %(lines)s
+    coalesce(%(corrects_id)s, fee.id), %(occurred_at)s, %(recorded_at)s, %(lines)s,
+    %(parts)s::jsonb
 FROM (VALUES (1)) AS one
 LEFT JOIN charge AS fee
     ON fee.kind = 'fee' AND fee.source = %(source)s AND fee.source_id = %(source_id)s
@@ -38,7 +40,12 @@ class NewCharge:
 
     `kind` fee and supplement carry positive fen, credit negative. A correction inherits
     income, debtor and owner from the fee of its (source, source_id), which it names in
-    `corrects_id`; None lets the database look the fee up. TypeError for fen that are no int.
+    `corrects_id`; None lets the database look the fee up.
+
+    `parts` says how the amount divides by income, as {"parking": 500, "overstay": 300}; None
+    means all of it is `income`. Parts sum to the amount; one may have the other sign, where a
+    cap moved money between incomes. A correction brings its own. TypeError for fen that are
+    no int.
     """
 
     kind: Literal["fee", "supplement", "credit"]
@@ -51,9 +58,12 @@ class NewCharge:
     occurred_at: datetime
     lines: Sequence[Mapping[str, Any]]
     corrects_id: int | None = None
+    parts: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
         only_whole(self.amount_fen)
+        for fen in (self.parts or {}).values():
+            only_whole(fen)
 
 
 def only_whole(amount_fen: int) -> None:
@@ -65,11 +75,13 @@ def only_whole(amount_fen: int) -> None:
 def raised(charge: NewCharge) -> Statement:
     """The statement that raises the charge; triggers bring its receivable up to date.
 
-    The database refuses a second fee of one source, a correction without a fee, and a credit
-    of more than is still unpaid.
+    The database refuses a second fee of one source, a correction without a fee, a credit of
+    more than is still unpaid, and parts that are empty or sum to another amount.
     """
     values = {name: getattr(charge, name) for name in NewCharge.__slots__}
     values |= {"recorded_at": clock.now(), "lines": Jsonb(list(charge.lines))}
+    if charge.parts is not None:
+        values["parts"] = Jsonb(dict(charge.parts))
     return (FEE if charge.kind == "fee" else CORRECTION), values
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -30,11 +30,12 @@ METHOD_NAMES = {"cash": "现金收款", "balance": "余额支付"}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One posting: debit positive, in fen."""
+    """One posting: debit positive, in fen; the rule that made it where the entry has several."""
 
     account: str
     party: str | None
     amount_fen: int
+    split_rule_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,13 @@ class ChargeFacts:
     owner_household_id: int | None
     amount_fen: int
     occurred_on: date
+    parts: Mapping[str, int] | None = None
+
+    @property
+    def by_income(self) -> dict[str, int]:
+        """Fen by income; an income that came to nothing is left out."""
+        parts = {self.income: self.amount_fen} if self.parts is None else self.parts
+        return {income: fen for income, fen in parts.items() if fen}
 
     @property
     def ownership(self) -> str:
@@ -99,33 +107,44 @@ def rule_for(rules: Iterable[Split], income: str, ownership: str, on: date) -> S
     return max(fit, key=lambda rule: (rule.valid_from, rule.id), default=None)
 
 
-def of_charge(charge: ChargeFacts, rule: Split) -> Entry:
+def of_charge(charge: ChargeFacts, rules: Mapping[str, Split]) -> Entry:
     """Debit what the household owes; credit the fund, the property company and the owner.
 
-    The shares follow the rule's weights and sum to the charge by largest remainder; a credit
-    is the exact mirror. KeyError for an income that has no account.
+    Each income is divided by its own rule of `rules`: the shares follow the weights and sum to
+    the income by largest remainder; a credit is the exact mirror. With several incomes every
+    credited line names its rule. KeyError for an income that has no account or no rule.
     """
-    account, name = INCOMES[charge.income]
-    owner = charge.owner_household_id
-    to = (
-        (account, None),
-        (PROPERTY_PAYABLE, PROPERTY_COMPANY),
-        (OWNERS_PAYABLE, None if owner is None else household_party(owner)),
-    )
-    weights = rule.micro_fund, rule.property, rule.owner
-    parts = shares(charge.amount_fen, weights)
-    debit = Line(RECEIVABLE, _party(charge.household_id), charge.amount_fen)
+    parts = sorted(charge.by_income.items(), key=lambda part: INCOMES[part[0]])
+    several = len(parts) > 1
     credits_ = (
-        Line(account, party, -part) for (account, party), part in zip(to, parts, strict=True)
+        Line(account, party, -share, rules[income].id if several else None)
+        for income, fen in parts
+        for account, party, share in _divided(income, fen, rules[income], charge)
     )
+    name = "、".join(INCOMES[income][1] for income, _ in parts)
     return Entry(
         source="charge",
         source_id=charge.id,
         occurred_on=charge.occurred_on,
         memo=f"{name}{KIND_NAMES[charge.kind]} {charge.source}:{charge.source_id}",
-        lines=(debit, *(line for line in credits_ if line.amount_fen)),
-        split_rule_id=rule.id,
+        lines=(Line(RECEIVABLE, _party(charge.household_id), charge.amount_fen), *credits_),
+        split_rule_id=None if several else rules[parts[0][0]].id,
     )
+
+
+def _divided(
+    income: str, amount_fen: int, rule: Split, charge: ChargeFacts
+) -> Iterator[tuple[str, str | None, int]]:
+    """(account, party, share) of everyone whom the rule gives something of one income."""
+    to = (
+        (INCOMES[income][0], None),
+        (PROPERTY_PAYABLE, PROPERTY_COMPANY),
+        (OWNERS_PAYABLE, _party(charge.owner_household_id)),
+    )
+    weights = rule.micro_fund, rule.property, rule.owner
+    for (account, party), share in zip(to, shares(amount_fen, weights), strict=True):
+        if share:
+            yield account, party, share
 
 
 def of_payment(
@@ -189,8 +208,13 @@ def _content(entry: Entry) -> list[Any]:
         entry.memo,
         entry.split_rule_id,
         entry.reverses_id,
-        [[line.account, line.party, line.amount_fen] for line in entry.lines],
+        [_said(line) for line in entry.lines],
     ]
+
+
+def _said(line: Line) -> list[Any]:
+    said = [line.account, line.party, line.amount_fen]
+    return said if line.split_rule_id is None else [*said, line.split_rule_id]
 
 
 def _json(content: list[Any]) -> bytes:

@@ -37,9 +37,9 @@ RETURNING id, source, source_id, purpose
 """
 
 POSTINGS = """
-INSERT INTO posting (entry_id, line, account, party, amount_fen, occurred_on)
+INSERT INTO posting (entry_id, line, account, party, amount_fen, occurred_on, split_rule_id)
 SELECT * FROM unnest(%(entries)s::bigint[], %(lines)s::smallint[], %(accounts)s::text[],
-    %(parties)s::text[], %(amounts)s::bigint[], %(days)s::date[])
+    %(parties)s::text[], %(amounts)s::bigint[], %(days)s::date[], %(rules)s::bigint[])
 """
 
 SEAL_LOCK = "SELECT pg_advisory_xact_lock('journal_seal'::regclass::oid::bigint)"
@@ -120,6 +120,7 @@ def _insert_postings(session: Session, entries: Sequence[Entry], numbers: Sequen
         "parties": [line.party for _, _, line, _ in flat],
         "amounts": [line.amount_fen for _, _, line, _ in flat],
         "days": [day for _, _, _, day in flat],
+        "rules": [line.split_rule_id for _, _, line, _ in flat],
     }
     execute(session, POSTINGS, values)
 

@@ -10,7 +10,14 @@ from sqlalchemy.orm import Session
 
 from core.db import driver
 from ledger import journal
-from ledger.accounts import CASH, PREPAID, RECEIVABLE
+from ledger.accounts import (
+    CASH,
+    INCOMES,
+    OWNERS_PAYABLE,
+    PREPAID,
+    PROPERTY_PAYABLE,
+    RECEIVABLE,
+)
 from ledger.posting import rows
 
 UNBALANCED = """
@@ -30,6 +37,8 @@ ORDER BY entry_id LIMIT 1
 """
 
 # Each source row beside its entry; the entry's amount is what it did to the control account.
+# A charge is also laid beside its entry income by income, the rule behind a posting saying
+# which; a posting to another account than that income's or its sharers' is of no income.
 SOURCES = """
 WITH source AS (
     SELECT 'charge' AS source, id AS source_id, amount_fen AS fen, settled_at, set_aside_reason
@@ -43,24 +52,46 @@ WITH source AS (
     FROM journal_entry AS e LEFT JOIN posting AS p ON p.entry_id = e.id
         AND p.account = CASE e.source WHEN 'top_up' THEN %(prepaid)s ELSE %(receivable)s END
     GROUP BY e.id
+), charged AS (
+    SELECT id AS source_id, income, amount_fen::numeric AS fen FROM charge
+    WHERE settled_at IS NOT NULL AND parts IS NULL
+    UNION ALL
+    SELECT id, part.key, part.value::numeric FROM charge, jsonb_each_text(parts) AS part
+    WHERE settled_at IS NOT NULL AND part.value <> '0'
+), booked AS (
+    SELECT e.source_id, CASE WHEN p.account IN (chart.account, %(property)s, %(owners)s)
+        THEN rule.income END AS income, -sum(p.amount_fen) AS fen
+    FROM journal_entry AS e
+    JOIN posting AS p ON p.entry_id = e.id AND p.account <> %(receivable)s
+    LEFT JOIN split_rule AS rule ON rule.id = coalesce(p.split_rule_id, e.split_rule_id)
+    LEFT JOIN unnest(%(incomes)s::text[], %(accounts)s::text[]) AS chart (income, account)
+        ON chart.income = rule.income
+    WHERE e.source = 'charge' GROUP BY 1, 2
+), otherwise AS (
+    SELECT DISTINCT 'charge' AS source, source_id, true AS booked_otherwise
+    FROM charged FULL JOIN booked USING (source_id, income)
+    WHERE charged.fen IS DISTINCT FROM booked.fen
 ), verdict AS (
     SELECT source, source_id, CASE
         WHEN source.fen IS NULL THEN 'has an entry but no source row'
         WHEN entry.fen IS NULL AND settled_at IS NOT NULL THEN 'is settled without an entry'
         WHEN entry.fen IS NOT NULL AND settled_at IS NULL THEN 'has an entry but is not settled'
         WHEN entry.fen <> source.fen THEN 'has an entry of another amount'
+        WHEN entry.fen IS NOT NULL AND booked_otherwise THEN 'is booked as other incomes'
         WHEN set_aside_reason IS NOT NULL THEN 'set aside: ' || set_aside_reason
         WHEN settled_at IS NULL THEN 'waiting'
         ELSE 'settled'
     END AS verdict
     FROM source FULL JOIN entry USING (source, source_id)
+    LEFT JOIN otherwise USING (source, source_id)
 )
 SELECT verdict, count(*) AS count, min(ROW (source, source_id)::text) AS first
 FROM verdict GROUP BY verdict ORDER BY verdict
 """
 
 CHAIN = """
-SELECT s.position, s.previous_hash, s.hash, e.*, p.line, p.account, p.party, p.amount_fen
+SELECT s.position, s.previous_hash, s.hash, e.*, p.line, p.account, p.party, p.amount_fen,
+    p.split_rule_id AS line_rule_id
 FROM journal_seal AS s
 LEFT JOIN journal_entry AS e ON e.id = s.entry_id
 LEFT JOIN posting AS p ON p.entry_id = e.id
@@ -137,6 +168,12 @@ ORDER BY account, party LIMIT 1
 """
 
 CONTROL = {"cash": CASH, "receivable": RECEIVABLE, "prepaid": PREPAID}
+CHART = {
+    "property": PROPERTY_PAYABLE,
+    "owners": OWNERS_PAYABLE,
+    "incomes": list(INCOMES),
+    "accounts": [account for account, _ in INCOMES.values()],
+}
 SOUND = ("settled", "waiting")
 
 
@@ -198,7 +235,7 @@ def _balances(session: Session) -> Check:
 
 def _sources(session: Session) -> Check:
     """Waiting and set-aside rows are explained; anything else but settled is an error."""
-    found = rows(session, SOURCES, **CONTROL)
+    found = rows(session, SOURCES, **CONTROL, **CHART)
     explained = [r for r in found if r["verdict"].startswith((*SOUND, "set aside"))]
     wrong = [r for r in found if r not in explained]
     said = (
@@ -257,7 +294,7 @@ def _entry(sealed: list[DictRow]) -> journal.Entry:
         occurred_on=head["occurred_on"],
         memo=head["memo"],
         lines=tuple(
-            journal.Line(row["account"], row["party"], row["amount_fen"])
+            journal.Line(row["account"], row["party"], row["amount_fen"], row["line_rule_id"])
             for row in sealed
             if row["line"] is not None
         ),

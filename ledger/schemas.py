@@ -29,9 +29,16 @@ class FilterSchema(Schema):
 
 
 class AboutSchema(FilterSchema):
-    """Which charges or payments."""
+    """Which charges or payments: those for one stay, one booking, or what one charge is for."""
 
     stay_id = fields.Integer(validate=ID)
+    booking_id = fields.Integer(validate=ID)
+    charge_id = fields.Integer(validate=ID)
+
+    @validates_schema
+    def _one_thing(self, data: dict[str, Any], **_: Any) -> None:
+        if len(data) > 1:
+            raise ValidationError("name one thing only", sorted(data)[1])
 
 
 class ChargeSchema(Schema):
@@ -43,6 +50,12 @@ class ChargeSchema(Schema):
     source_id = fields.Integer()
     income = fields.String()
     amount_fen = fields.Integer()
+    parts = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        allow_none=True,
+        metadata={"description": "分 by income; null: all of it is `income`"},
+    )
     corrects_id = fields.Integer(allow_none=True)
     occurred_at = Instant()
     lines = fields.List(fields.Dict())
@@ -185,11 +198,12 @@ class EntryFilterSchema(FilterSchema):
 
 
 class PostingSchema(Schema):
-    """分录; debit is positive."""
+    """分录; debit is positive. It names its split rule where the entry has several."""
 
     account = fields.String()
     party = fields.String(allow_none=True)
     amount_fen = fields.Integer()
+    split_rule_id = fields.Integer(allow_none=True)
 
 
 class EntrySchema(Schema):

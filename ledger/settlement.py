@@ -32,7 +32,7 @@ REFUSED = "refused"
 
 CHARGES = """
 SELECT c.id, c.kind, c.source, c.source_id, c.income, c.household_id, c.owner_household_id,
-    c.amount_fen, c.occurred_at, coalesce(fee.occurred_at, c.occurred_at) AS split_at
+    c.amount_fen, c.parts, c.occurred_at, coalesce(fee.occurred_at, c.occurred_at) AS split_at
 FROM charge AS c LEFT JOIN charge AS fee ON fee.id = c.corrects_id
 WHERE c.settled_at IS NULL AND c.set_aside_reason IS NULL
 ORDER BY c.id LIMIT %(limit)s FOR NO KEY UPDATE OF c SKIP LOCKED
@@ -101,7 +101,7 @@ def settle_batch(session: Session, limit: int = 500) -> int:
 def release(session: Session, reason: str, income: str | None = None) -> int:
     """Let settlement try rows again that were set aside for `reason`; returns how many.
 
-    With an `income`, only charges of that income source.
+    With an `income`, only charges that it is part of.
     """
     released = 0
     for table in ("charge",) if income else ("charge", "payment", "top_up"):
@@ -110,7 +110,7 @@ def release(session: Session, reason: str, income: str | None = None) -> int:
             WHERE settled_at IS NULL AND set_aside_reason = %(reason)s
         """  # noqa: S608 - table names of our own
         if income:
-            sql += " AND income = %(income)s"
+            sql += " AND coalesce(parts ? %(income)s, income = %(income)s)"
         released += posting.execute(session, sql, {"reason": reason, "income": income}).rowcount
     return released
 
@@ -142,15 +142,18 @@ def _claim(session: Session, limit: int) -> list[Claimed]:
 def _of_charge(
     row: Mapping[str, Any], on: date, rules: Iterable[journal.Split], split_on: date
 ) -> Entry:
-    """Corrections split by the rule of the fee they correct, so that a credit undoes it."""
+    """Each income by its own rule, of the day of the fee that is corrected: a credit undoes it."""
     names = set(row) - {"occurred_at", "split_at"}
     facts = journal.ChargeFacts(**{name: row[name] for name in names}, occurred_on=on)
-    if facts.income not in INCOMES:
-        raise CannotPostError(NO_INCOME_ACCOUNT)
-    rule = journal.rule_for(rules, facts.income, facts.ownership, split_on)
-    if rule is None:
-        raise CannotPostError(NO_SPLIT_RULE)
-    return journal.of_charge(facts, rule)
+    by_income = {}
+    for income in facts.by_income:
+        if income not in INCOMES:
+            raise CannotPostError(NO_INCOME_ACCOUNT)
+        rule = journal.rule_for(rules, income, facts.ownership, split_on)
+        if rule is None:
+            raise CannotPostError(NO_SPLIT_RULE)
+        by_income[income] = rule
+    return journal.of_charge(facts, by_income)
 
 
 def _of_payment(row: Mapping[str, Any], on: date) -> Entry:

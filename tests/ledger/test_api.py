@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from core import clock
 from ledger.charges import NewCharge
 from tests.cast import NOON, Community, found_community
-from tests.ledger.till import ask, book, fee, settle_all
+from tests.ledger.till import ask, book, fee, settle_all, vote
 
 Ask = Callable[..., TestResponse]
 
@@ -124,9 +124,70 @@ def test_entries_are_found_by_what_they_are_about(
     page = get("fan", "/ledger/entries", page=2, page_size=1)
     assert json.loads(page.headers["X-Pagination"])["total"] == 3
     [entry] = page.get_json()
-    assert entry["postings"][0] == {"account": "1121", "party": None, "amount_fen": 800}
+    assert entry["postings"][0] == {
+        "account": "1121",
+        "party": None,
+        "amount_fen": 800,
+        "split_rule_id": None,
+    }
     [(sealed,)] = ask(session, "SELECT encode(hash, 'hex') FROM journal_seal WHERE position = 2")
     assert entry["hash"] == sealed
+
+
+def test_the_fee_of_a_booking_is_paid_without_a_hook(
+    session: Session, community: Community, get: Ask, post: Ask
+) -> None:
+    """Nothing is to be brought up to date when a booking was cancelled or not kept."""
+    ana = community.households["ana"]
+    late = {"source": "booking", "income": "booking", "household_id": ana}
+    book(session, fee(7, 300, **late), fee(8, 500, **late), fee(9, 200, **late))
+    settle_all()
+    post("olga", "/balance/top-ups", {"username": "ana", "amount_fen": 400})
+    seven, eight, nine = ({"charge_id": number, "method": "balance"} for number in (1, 2, 3))
+    assert post("bo", "/payments", seven, key="k2").status_code == 404
+    assert post("ana", "/payments", seven | {"method": "cash"}, key="k3").status_code == 403
+    paid = post("ana", "/payments", seven, key="k4").get_json()
+    assert (paid["amount_fen"], paid["source"], paid["source_id"]) == (300, "booking", 7)
+    assert post("ana", "/payments", seven, key="k5").get_json()["code"] == "nothing-due"
+    assert post("ana", "/payments", eight, key="k6").get_json()["code"] == "insufficient-balance"
+    assert post("olga", "/payments", eight, key="k7").status_code == 422
+    taken = post("olga", "/payments", eight | {"method": "cash"}, key="k8").get_json()
+    assert (taken["amount_fen"], taken["method"]) == (500, "cash")
+    assert post("olga", "/payments", nine | {"method": "cash"}, key="k9").status_code == 201
+    vote(session, income="booking")
+    session.commit()
+    settle_all()
+    trial = get("fan", "/ledger/trial-balance").get_json()
+    net = {r["account"]: r["debit_fen"] - r["credit_fen"] for r in trial["rows"]}
+    assert (net["1121"], net["430107"], net["220902"]) == (0, -700, -300)
+    assert get("fan", "/ledger/verify").get_json()["checks"]["sources"]["ok"]
+
+
+def test_charges_and_payments_are_found_by_what_they_are_for(
+    session: Session, community: Community, get: Ask, post: Ask
+) -> None:
+    ana = community.households["ana"]
+    parts = {"electricity": 120, "charging-service": 80}
+    book(session, parcel(900, 200, income="ebike", household_id=ana, parts=parts))
+    book(session, parcel(901, household_id=ana), fee(7, 300, source="booking", household_id=ana))
+    assert post("olga", "/payments", {"charge_id": 1, "method": "cash"}).status_code == 201
+
+    def found(name: str, path: str, **about: int) -> list[int]:
+        answer = get(name, path, **about)
+        assert answer.status_code == 200, answer.get_json()
+        return [row["amount_fen"] for row in answer.get_json()]
+
+    assert found("ana", "/charges", booking_id=7) == [300]
+    assert found("bo", "/charges", booking_id=7) == []
+    assert found("ana", "/charges", charge_id=1) == [200]
+    assert found("ana", "/payments", charge_id=1) == found("fan", "/payments", charge_id=1) == [200]
+    assert found("ana", "/payments", charge_id=2) == []
+    for number in (1, 4711):
+        assert get("bo", "/payments", charge_id=number).status_code == 404
+    assert get("ana", "/charges", charge_id=1, booking_id=7).status_code == 422
+    [plain] = get("ana", "/charges", charge_id=2).get_json()
+    [divided] = get("ana", "/charges", charge_id=1).get_json()
+    assert (plain["parts"], divided["parts"]) == (None, parts)
 
 
 def test_a_payment_sent_twice_is_one(

@@ -18,9 +18,9 @@ OVERRIDING SYSTEM VALUE VALUES ({id}, 'test', {id}, 'settle', '', '{day}', now()
 """
 CHARGE = """
 INSERT INTO charge (kind, source, source_id, income, amount_fen, corrects_id, occurred_at,
-    recorded_at, lines, household_id, settled_at)
+    recorded_at, lines, household_id, settled_at, parts)
 VALUES ('{kind}', 'stay', {stay}, '{income}', {fen}, {corrects}, now(), now(), '[]',
-    {household}, {settled})
+    {household}, {settled}, {parts})
 """
 PAYMENT = """
 INSERT INTO payment (source, source_id, method, amount_fen, household_id, received_by,
@@ -28,6 +28,7 @@ INSERT INTO payment (source, source_id, method, amount_fen, household_id, receiv
 VALUES ('stay', {stay}, '{method}', {fen}, {household}, {taker}, now(), now())
 """
 
+NULLABLE = ("corrects", "household", "settled", "parts")
 APPEND_ONLY = ("journal_entry", "posting", "journal_seal", "split_rule")
 SOURCES = ("charge", "payment", "top_up")
 KEPT_BY_TRIGGERS = ("receivable", "balance", "account_month")
@@ -44,7 +45,7 @@ def entry(*postings: tuple[str, int], day: str = "2026-11-23", dated: str | None
 
 def charge(kind: str = "fee", stay: int = 9, fen: int = 800, **more: object) -> str:
     """SQL of a charge."""
-    rest = {"income": "parking", "corrects": "NULL", "household": "NULL", "settled": "NULL"}
+    rest = {"income": "parking"} | dict.fromkeys(NULLABLE, "NULL")
     return CHARGE.format(kind=kind, stay=stay, fen=fen, **rest | more)
 
 
@@ -189,6 +190,49 @@ def test_a_source_is_charged_one_fee_and_corrected_by_name(busy: Session) -> Non
     busy.commit()
 
 
+def test_parts_are_whole_fen_that_sum_to_the_amount(busy: Session) -> None:
+    for parts, why in (
+        ("{}", "are empty"),
+        ("[800]", "are no object"),
+        ("800", "are no object"),
+        ("null", "are no object"),
+        ('{"parking": 500, "overstay": 299}', "do not sum to 800 fen"),
+        ('{"parking": 500, "overstay": 300.0}', "are not whole fen"),
+        ('{"parking": 500.5, "overstay": 299.5}', "are not whole fen"),
+        ('{"parking": 800, "overstay": null}', "are not whole fen"),
+        ('{"parking": 800, "overstay": "0"}', "are not whole fen"),
+        ('{"parking": 800, "overstay": {"parking": 0}}', "are not whole fen"),
+        ('{"parking": 1e40, "overstay": -1e40}', "are not whole fen"),
+        ('{"parking": -800}', "do not sum to 800 fen"),
+    ):
+        with refused(busy, psycopg.errors.CheckViolation, f"the parts of a charge {why}"):
+            busy.execute(text(charge(parts=f"'{parts}'")))
+    with refused(busy, psycopg.errors.CheckViolation, "do not sum to -5 fen"):
+        credit = charge(kind="credit", stay=2, fen=-5, corrects=2, parts="""'{"parking": 5}'""")
+        busy.execute(text(credit))
+    capped = """'{"parking": 900, "overstay": -100, "ebike": 0}'"""
+    busy.execute(text(charge(parts=capped)))
+    busy.commit()
+    for change in ("NULL", """'{"parking": 800}'"""):
+        with refused(busy, psycopg.errors.RestrictViolation, "is never edited"):
+            edit = f"UPDATE charge SET parts = {change} WHERE source_id = 9"
+            busy.execute(text(edit))
+    with refused(busy, psycopg.errors.RestrictViolation, "is never edited"):
+        busy.execute(text("""UPDATE charge SET parts = '{"parking": 800}' WHERE source_id = 1"""))
+
+
+def test_a_posting_names_a_rule_that_exists(busy: Session) -> None:
+    header = ENTRY.format(id=900, day="2026-11-23")
+    pair = """
+        INSERT INTO posting VALUES (900, 1, '1001', NULL, 800, '2026-11-23', NULL),
+            (900, 2, '430101', NULL, -800, '2026-11-23', {})
+    """
+    with refused(busy, psycopg.errors.ForeignKeyViolation, "split_rule"):
+        busy.execute(text(header + pair.format(4711)))
+    busy.execute(text(header + pair.format(1)))
+    busy.commit()
+
+
 def test_nobody_pays_twice_or_more_than_there_is(busy: Session) -> None:
     [(ana,)] = ask(busy, "SELECT household_id FROM balance")
     [(olga,)] = ask(busy, "SELECT id FROM person WHERE username = 'olga'")
@@ -256,3 +300,5 @@ def test_fen_stay_whole() -> None:
         fee(1, 7.5)  # type: ignore[arg-type]  # the mistake under test
     with pytest.raises(TypeError, match="whole"):
         fee(1, True)
+    with pytest.raises(TypeError, match="whole"):
+        fee(1, 800, parts={"parking": 500.0, "overstay": 300})

@@ -5,18 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from core import clock
-from core.db import atomic
+from core.db import atomic, db
 from ledger.settlement import settle_batch
 from tests.cast import NOON, Community
+from tests.ledger.till import book, fee, vote
 
 DOC = Path(__file__).parents[2] / "docs" / "hash-chain.md"
 
 
 def test_the_documented_script_recomputes_every_link(community: Community) -> None:
-    for number in range(3):
-        plate = f"川C0000{number}"
-        community.knock("entry", plate, NOON.replace(hour=number))
-        community.knock("exit", plate, NOON.replace(hour=number + 1))
+    with db.session() as session:
+        vote(session)
+        vote(session, income="overstay")
+        book(session, *(fee(stay) for stay in (1, 2, 3)))
+        book(session, fee(4, parts={"parking": 700, "overstay": 100}))
     atomic(settle_batch, 2)
     atomic(settle_batch, 2)
     with clock.at(NOON):
@@ -31,4 +33,5 @@ def test_the_documented_script_recomputes_every_link(community: Community) -> No
         assert (entry["position"], entry["previous_hash"]) == (position, previous)
         assert script["recompute"](entry) == entry["hash"]
         previous = entry["hash"]
-    assert len(entries) == 3
+    assert len(entries) == 4
+    assert {p["split_rule_id"] is None for p in entries[-1]["postings"]} == {True, False}

@@ -56,7 +56,7 @@ def test_shares_sum_to_the_whole_and_are_fair(total: int, weights: list[int]) ->
 @given(st.data(), a_charge())
 def test_any_charge_under_any_rule_balances(data: st.DataObject, charge: ChargeFacts) -> None:
     rule = data.draw(a_rule(charge.ownership))
-    entry = journal.of_charge(charge, rule)
+    entry = journal.of_charge(charge, {charge.income: rule})
     assert sum(line.amount_fen for line in entry.lines) == 0
     assert len(entry.lines) >= 2
     assert all(line.amount_fen for line in entry.lines)
@@ -81,8 +81,11 @@ def test_the_newest_rule_not_after_the_day_is_in_force(
 def test_different_entries_have_different_fingerprints(a: ChargeFacts, b: ChargeFacts) -> None:
     assume(a != b)
     entries = [
-        journal.of_charge(charge, Split(7, "parking", charge.ownership, 7, 2, owner, a.occurred_on))
-        for charge, owner in ((a, 1), (b, 1))
+        journal.of_charge(
+            charge,
+            {charge.income: Split(7, "parking", charge.ownership, 7, 2, 1, a.occurred_on)},
+        )
+        for charge in (a, b)
     ]
     assume(entries[0] != entries[1])
     assert journal.fingerprint(entries[0]) != journal.fingerprint(entries[1])
@@ -101,8 +104,27 @@ def test_the_canonical_form_is_fixed() -> None:
     assert journal.seal(bytes(32), content) == hashlib.sha256(bytes(32) + content).digest()
 
 
+def test_the_canonical_form_of_several_incomes_is_fixed() -> None:
+    """Each credited line names the rule that made it; the entry itself names none."""
+    facts = ("fee", "stay", 1, "ebike", None, None, 160, date(2026, 11, 23))
+    charge = ChargeFacts(9, *facts, parts={"charging-service": 60, "electricity": 100, "ebike": 0})
+    rules = {
+        "electricity": Split(4, "electricity", "community", 1, 0, 0, date(2026, 1, 1)),
+        "charging-service": Split(5, "charging-service", "community", 2, 1, 0, date(2026, 1, 1)),
+    }
+    content = journal.canonical(
+        3, datetime(2026, 11, 23, tzinfo=UTC), journal.of_charge(charge, rules)
+    )
+    assert content.decode() == (
+        '["huilin-entry-1",3,"2026-11-23T00:00:00.000000+00:00","charge",9,"settle",'
+        '"2026-11-23","充电电费、充电服务费 stay:1",null,null,'
+        '[["1121",null,160],["430105",null,-100,4],["430106",null,-40,5],'
+        '["220902","company:property",-20,5]]]'
+    )
+
+
 def test_a_charge_without_an_account_for_its_income_is_a_mistake() -> None:
     charge = ChargeFacts(1, "fee", "stay", 1, "helipad", None, None, 5, date(2026, 1, 1))
     rule = Split(1, "helipad", "community", 1, 0, 0, date(2026, 1, 1))
     with pytest.raises(KeyError):
-        journal.of_charge(charge, rule)
+        journal.of_charge(charge, {"helipad": rule})

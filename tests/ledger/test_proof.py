@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from ledger import proof
-from tests.ledger.till import Till, book, cash, fee, fill, open_till, settle_all
+from tests.ledger.till import Till, ask, book, cash, fee, fill, open_till, settle_all, vote
 
 ENTRY = """
 INSERT INTO journal_entry (source, source_id, purpose, fingerprint, occurred_on, recorded_at, memo)
@@ -127,6 +127,38 @@ def test_a_removed_or_changed_source(session: Session, till: Till) -> None:
     assert failed["sources"] == "1 has an entry of another amount, first (charge,2)"
     failed = tamper(session, "charge", "UPDATE charge SET settled_at = now() WHERE id = 3")
     assert failed["sources"] == "1 is settled without an entry, first (charge,3)"
+
+
+def test_a_charge_booked_as_other_incomes(session: Session, till: Till) -> None:
+    """Whether the fen, the rule or the account of one of its incomes is another."""
+    for income in ("overstay", "electricity"):
+        vote(session, income=income)
+    book(session, fee(4, 800, parts={"parking": 500, "overstay": 300}))
+    settle_all()
+    assert proof.verify(session).ok
+    [(number, rule, other)] = ask(
+        session,
+        """
+        SELECT e.id, min(p.split_rule_id), (SELECT max(id) FROM split_rule)
+        FROM journal_entry e JOIN posting p ON p.entry_id = e.id
+        WHERE memo LIKE '%超时占用费%' GROUP BY e.id
+        """,
+    )
+    for change in (
+        "amount_fen = amount_fen + CASE line WHEN 2 THEN 1 ELSE -1 END WHERE line IN (2, 4)",
+        f"split_rule_id = {other} WHERE split_rule_id = {rule}",
+        "split_rule_id = NULL WHERE line = 5",
+        "account = '430105' WHERE line = 4",
+    ):
+        sql = f"UPDATE posting SET {change} AND entry_id = {number}"
+        failed = tamper(session, "posting", sql)
+        assert failed["sources"] == "1 is booked as other incomes, first (charge,4)", change
+        assert "chain" in failed
+    parts = """UPDATE charge SET parts = '{"parking": 300, "overstay": 500}' WHERE id = 4"""
+    failed = tamper(session, "charge", parts)
+    assert failed == {"sources": "1 is booked as other incomes, first (charge,4)"}
+    failed = tamper(session, "charge", "UPDATE charge SET income = 'overstay' WHERE id = 1")
+    assert failed == {"sources": "1 is booked as other incomes, first (charge,1)"}
 
 
 def test_sums_that_somebody_wrote(session: Session, till: Till) -> None:

@@ -43,12 +43,12 @@ def open_till(session: Session, *, rules: bool = True) -> Till:
     return Till(ana, bo, olga)
 
 
-def vote(session: Session, valid_from: date = date(2026, 1, 1)) -> None:
-    """The usual split of parking income."""
+def vote(session: Session, valid_from: date = date(2026, 1, 1), *, income: str = "parking") -> None:
+    """The usual split of parking, or of another income."""
     for ownership, shares in RULES:
         split_rules.add(
             session,
-            income="parking",
+            income=income,
             ownership=ownership,
             shares=shares,
             valid_from=valid_from,
