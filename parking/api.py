@@ -13,7 +13,7 @@ from core.db import atomic, db
 from core.errors import invalid
 from identity.auth import current, requires
 from identity.models import Household
-from parking import lots, plates, rights, stays
+from parking import availability_api, lots, plates, rights, stays
 from parking.models import BlockedPlate, Lot, Permit, Space, Tariff, Vehicle
 from parking.schemas import (
     BlockedPlateSchema,
@@ -34,7 +34,7 @@ permission = Blueprint(
     "rights", __name__, url_prefix="/api/v1", description="通行权 · vehicles, permits, blocks"
 )
 observed = Blueprint("stays", __name__, url_prefix="/api/v1", description="停车记录 · stays")
-blueprints = [garage, permission, observed]
+blueprints = [garage, permission, observed, availability_api.blueprint]
 
 
 @garage.get("/lots")

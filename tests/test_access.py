@@ -56,6 +56,7 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "POST /api/v1/lots": ADMINS,
     "POST /api/v1/lots/<string:code>/lanes": ADMINS,
     "POST /api/v1/lots/<string:code>/spaces": ADMINS,
+    "GET /api/v1/lots/<string:code>/availability": PEOPLE,
     "GET /api/v1/lots/<string:code>/tariffs": PEOPLE,
     "POST /api/v1/lots/<string:code>/tariffs": (FINANCE, ADMIN),
     "GET /api/v1/vehicles": (RESIDENT, *DESK),
