@@ -4,21 +4,51 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parking.plates import COLORS, NO_PLATE, PROVINCES, Plate, is_no_plate, normalise, parse
+from parking.plates import (
+    COLORS,
+    NEW_ENERGY,
+    NO_PLATE,
+    PROVINCES,
+    Kind,
+    Plate,
+    PlateClass,
+    classify,
+    is_no_plate,
+    normalise,
+    parse,
+    same_vehicle,
+)
 
 ENERGY = "ABCDEFGHJK"
 
-LEGAL = [
-    "川A12345", "京N8P8F8", "沪C0A0Z9", "粤BZZZZZ", "藏H00000", "新O12345",
-    "川A1234挂", "川A1234学", "川A1234警", "沪O1234警",
-    "粤Z1234港", "粤ZAB12澳",
-    "使123456", "123456使", "224123领", "沪A1234领",
-    "WJ12345", "WJ川12345", "WJ京1234X", "VA12345", "KA01234",
-    "川A123应急", "民航A1234",
-    *(f"沪A{energy}12345" for energy in ENERGY),
-    *(f"沪A{energy}A2345" for energy in ENERGY),
-    *(f"沪A12345{energy}" for energy in ENERGY),
-]  # fmt: skip
+KINDS = {
+    "ordinary": [
+        "川A12345",
+        "京N8P8F8",
+        "沪C0A0Z9",
+        "粤BZZZZZ",
+        "藏H00000",
+        "新O12345",
+        "粤Z12345",
+    ],
+    "new-energy-small": [
+        *(f"沪A{energy}12345" for energy in ENERGY),
+        *(f"沪A{energy}A2345" for energy in ENERGY),
+    ],
+    "new-energy-large": [f"沪A12345{energy}" for energy in ENERGY],
+    "trailer": ["川A1234挂", "川AB2C4挂"],
+    "learner": ["川A1234学"],
+    "police": ["川A1234警", "沪O1234警"],
+    "consulate": ["224123领", "沪A1234领"],
+    "embassy": ["使123456", "123456使"],
+    "hong-kong": ["粤Z1234港", "粤ZAB12港"],
+    "macau": ["粤Z1234澳", "粤ZAB12澳"],
+    "emergency": ["川A123应急", "川X8000应急"],
+    "armed-forces": ["WJ12345", "WJ川12345", "WJ京1234X", "VA12345", "KA01234"],
+    "civil-aviation": ["民航A1234"],
+    "temporary": ["川A1234临", "川A12345临"],
+}
+LEGAL = [text for texts in KINDS.values() for text in texts]
 
 ILLEGAL = [
     "川", "川A", "川A1234", "川A123456", "川A1234567", "A12345", "川112345", "川a12I45", "川A1234O",
@@ -27,6 +57,8 @@ ILLEGAL = [
     "使12345", "1234567使", "12345使", "使١٢٣٤٥٦", "川Aß1234", "川A1234٥", "WJ123", "WJ1234567",
     "V12345", "VA1234", "VA123456", "民航1234", "川A12应急", "川A12345应急",
     "川A12345'; DROP TABLE stay; --", "川A12345\n\x00", "<川A12345>", "川A12345川A12345",
+    "川I12345", "川IA12345", "沪AD123456", "沪AID2345", "川A1234O警", "川A12I4挂",
+    "京Z1234港", "粤A1234澳", "川A123临", "川A123456临", "D川A12345",
     "🚗A12345", "\ud800A12345", "NaN", "null", "%E5%B7%9DA12345", "川A१२३४५",
 ]  # fmt: skip
 
@@ -105,3 +137,89 @@ def test_digits_are_the_ten_we_know(text: str) -> None:
     plate = parse(text)
     if plate:
         assert all(c.isascii() or "\u4e00" <= c <= "\u9fff" for c in plate.text)
+
+
+# --- Which class
+
+
+@pytest.mark.parametrize(("kind", "text"), [(kind, t) for kind in KINDS for t in KINDS[kind]])
+def test_every_kind_is_told_by_its_text(kind: str, text: str) -> None:
+    plate = parse(text)
+    assert plate
+    found = classify(plate)
+    assert found.kind == kind
+    assert found.new_energy == kind.startswith("new-energy")
+    assert (found.vehicle_class == "large") == (kind in {"new-energy-large", "trailer"})
+
+
+def test_there_is_a_case_for_every_kind() -> None:
+    assert {*KINDS, "none"} == set(Kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "color", "vehicle_class"),
+    [
+        ("川A12345", "blue", "small"),
+        ("川A12345", "yellow", "large"),
+        ("川A12345", "unknown", "small"),
+        ("川A12345", "black", "small"),
+        ("川A1234学", "yellow", "small"),  # learners' plates are yellow on small vehicles too
+        ("川A1234挂", "unknown", "large"),
+        ("沪AD12345", "yellow", "small"),  # yellow is a misread: the text says small
+        ("沪A12345D", "blue", "large"),
+        ("WJ12345", "white", "small"),
+    ],
+)
+def test_size_follows_colour_and_text(text: str, color: str, vehicle_class: str) -> None:
+    plate = parse(text, color)
+    assert classify(plate).vehicle_class == vehicle_class
+
+
+def test_a_vehicle_without_a_plate_has_a_class_too() -> None:
+    none = PlateClass(Kind.NONE, "small", new_energy=False)
+    assert classify(None) == none
+    assert classify(Plate("EB-0017", "unknown")) == none
+
+
+@given(
+    st.sampled_from(PROVINCES),
+    st.sampled_from("ABCDEFGHJKLMNOPQRSTUVWXYZ"),
+    st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=5, max_size=6),
+    st.sampled_from(COLORS),
+)
+def test_seven_characters_are_never_new_energy_and_eight_are_nothing_else(
+    province: str, authority: str, series: str, color: str
+) -> None:
+    plate = parse(f"{province}{authority}{series}", color)
+    if plate is None:
+        return
+    assert not set(series) & {"I", "O"}
+    found = classify(plate)
+    assert found.new_energy == (len(series) == 6) == (found.kind in NEW_ENERGY)
+    if found.kind is Kind.NEW_ENERGY_SMALL:
+        assert series[0] in ENERGY
+        assert series[2:].isdigit()
+    if found.kind is Kind.NEW_ENERGY_LARGE:
+        assert series[-1] in ENERGY
+        assert series[:5].isdigit()
+
+
+# --- One vehicle
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (("川A12345", "blue"), ("川A12345", "blue"), True),
+        (("川A12345", "blue"), ("川A12345", "yellow"), False),
+        (("川A12345", "blue"), ("川A12345", "unknown"), True),
+        (("川A12345", "unknown"), ("川A12345", "unknown"), True),
+        (("川A12345", "blue"), ("川A12346", "blue"), False),
+        (("川A12345", "unknown"), ("川A12346", "unknown"), False),
+    ],
+)
+def test_a_vehicle_is_its_text_and_its_colour(
+    one: tuple[str, str], other: tuple[str, str], same: bool
+) -> None:
+    assert same_vehicle(Plate(*one), Plate(*other)) is same
+    assert same_vehicle(Plate(*other), Plate(*one)) is same
