@@ -82,7 +82,7 @@ def subtract(whole: Iterable[Span], holes: Iterable[Span]) -> list[Span]:
                 break
             if begins < hole_begins:
                 left.append((begins, hole_begins))
-            begins = max(begins, hole_ends)
+            begins = hole_ends
         if begins < ends:
             left.append((begins, ends))
     return left
