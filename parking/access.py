@@ -13,7 +13,7 @@ from core.metrics import DECISIONS
 from devices import events
 from devices.events import Event, Receipt
 from parking import history, record
-from parking.facts import Look, look
+from parking.facts import Look, class_of, look
 from parking.gate import Outcome, decide
 from parking.plates import Plate
 from parking.texts import told
@@ -104,11 +104,12 @@ def _live(
     stay_id = row["stay_id"]
     if outcome.opens_stay and plate:
         stay_id = row["new_stay_id"]
-        statements += _opened(row, outcome, plate, at)
+        statements.append(_opened(row, outcome, plate, at))
     if outcome.fee:
         statements += record.fee_taken(
             stay_id=row["stay_id"],
             fee=outcome.fee,
+            income=record.INCOMES[row["lot_kind"]],
             household_id=row["household_id"] or row["stay_household_id"],
             owner_household_id=row["stay_owner_household_id"],
             from_balance_fen=outcome.pay_from_balance_fen,
@@ -134,6 +135,7 @@ def _live(
         outcome.reason,
         text,
         stay_id=stay_id,
+        booking_id=outcome.booking_id or row["stay_booking_id"],
         space=space,
         fee=outcome.fee,
         asked_fen=outcome.asked_fen,
@@ -141,16 +143,26 @@ def _live(
     return decision, statements
 
 
-def _opened(row: DictRow, outcome: Outcome, plate: Plate, at: datetime) -> list[Statement]:
+def _opened(row: DictRow, outcome: Outcome, plate: Plate, at: datetime) -> Statement:
+    vehicle_class, new_energy = class_of(row, plate, outcome.booking_id)
     return record.stay_opened(
-        stay_id=row["new_stay_id"],
-        lot_id=row["lot_id"],
-        plate=plate,
-        right=outcome.reason,
-        at=at,
-        event_id=row["event_id"],
-        space_id=outcome.space.id if outcome.space else None,
-        permit_id=row["permit_id"],
-        tariff_id=row["tariff_id"],
-        household_id=row["household_id"],
+        record.NewStay(
+            id=row["new_stay_id"],
+            lot_id=row["lot_id"],
+            plate=plate,
+            right=outcome.reason,
+            entered_at=at,
+            event_id=row["event_id"],
+            space_id=outcome.space.id if outcome.space else None,
+            tariff_id=row["tariff_id"],
+            household_id=row["household_id"],
+            claimed_from=at,
+            hold_minutes=row["walk_in_hold_minutes"],
+            vehicle_class=vehicle_class,
+            new_energy=new_energy,
+            permit_id=outcome.permit_id,
+            booking_id=outcome.booking_id,
+            left_before_at=row["came_before_until"],
+            swap_until=outcome.swap_until,
+        )
     )

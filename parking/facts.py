@@ -1,11 +1,7 @@
-"""What the gate must know, read in one statement; and the neighbours of a late movement.
-
-Written as SQL because a vehicle waits: one round trip authenticates the device, finds a
-repeat, and reads rights, stay, money and a free space together.
-"""
+"""What the gate must know, read in one round trip; and the neighbours of a late movement."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,124 +9,15 @@ from psycopg.rows import DictRow, dict_row
 
 from core.db import Connection, pipeline
 from devices.registry import unknown_device
-from parking.fees import Bill
-from parking.gate import Facts, FreeSpace, OpenStay
-from parking.plates import Plate
+from parking.claims import holidays_by, overrides
+from parking.fees import Bill, Booked
+from parking.gate import Facts, FreeSpace, HeldBooking, HeldPermit, OpenStay
+from parking.look import AFTER, BEFORE, LOOK, ONE_AT_A_TIME
+from parking.permits import Right, covers_now
+from parking.plates import Plate, classify
 from parking.tariff import Tariff, parse_rules
+from parking.terms import parse_terms
 from parking.timeline import Seen
-
-# A vehicle is the same when text and colour agree; an unknown colour agrees with any.
-SAME_COLOR = "({0}.plate_color = %(color)s OR 'unknown' IN ({0}.plate_color, %(color)s::text))"
-
-# One vehicle at a time. It is a statement of its own because the look after it must see what
-# whoever held the lock has written.
-ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('plate ' || %(plate)s::text, 0))"
-
-# A permit renewed before it ended goes on; {0} is the one the stay began with.
-PERMIT_END = """(
-    SELECT max(renewed.ends_at) FROM permit renewed
-    WHERE renewed.lot_id = {0}.lot_id AND renewed.plate = {0}.plate
-      AND renewed.starts_at <= {0}.ends_at
-)"""
-
-LOOK = f"""
-SELECT
-    d.id AS device_id, d.code AS device, d.serial, d.display, d.clock_off_seconds,
-    lane.direction, lane.code AS lane,
-    lot.id AS lot_id, lot.code AS lot, lot.takes_walk_ins,
-    seen.type AS seen_type, seen.data AS seen_data, seen.answer AS seen_answer,
-    seen.recorded_at AS seen_at,
-    blocked.plate IS NOT NULL AS blocked,
-    vehicle.household_id, coalesce(balance.amount_fen, 0) AS balance_fen,
-    permit.id AS permit_id,
-    price.id AS tariff_id,
-    coalesce(fixed.id, free.id) AS free_id, coalesce(fixed.code, free.code) AS free_code,
-    inside.*,
-    money.charged_fen, money.paid_fen, money.charged_at, money.moved_at,
-    left_before.exited_at AS left_at, left_before.answer AS left_answer,
-    overtaken.by IS NOT NULL AS overtaken,
-    nextval('device_event_id_seq') AS event_id, nextval('stay_id_seq') AS new_stay_id
-FROM device d
-LEFT JOIN lane ON lane.id = d.lane_id
-LEFT JOIN lot ON lot.id = lane.lot_id
-LEFT JOIN device_event seen ON seen.device_id = d.id AND seen.event_key = %(key)s
-LEFT JOIN blocked_plate blocked ON blocked.plate = %(plate)s
-LEFT JOIN LATERAL (
-    SELECT v.household_id FROM vehicle v
-    WHERE v.plate = %(plate)s AND {SAME_COLOR.format("v")}
-    ORDER BY v.plate_color = %(color)s::text DESC LIMIT 1
-) vehicle ON true
-LEFT JOIN balance ON balance.household_id = vehicle.household_id
-LEFT JOIN LATERAL (
-    SELECT p.id, p.space_id FROM permit p
-    WHERE p.lot_id = lot.id AND p.plate = %(plate)s AND {SAME_COLOR.format("p")}
-      AND p.starts_at <= %(at)s AND %(at)s < p.ends_at
-    ORDER BY p.ends_at DESC LIMIT 1
-) permit ON true
-LEFT JOIN LATERAL (
-    SELECT t.id FROM tariff t WHERE t.lot_id = lot.id AND t.valid_from <= %(at)s
-    ORDER BY t.valid_from DESC LIMIT 1
-) price ON true
-LEFT JOIN LATERAL (
-    SELECT s.id AS stay_id, s."right", s.entered_at, s.household_id AS stay_household_id,
-        s.space_id AS stay_space_id, space.code AS stay_space,
-        space.owner_household_id AS stay_owner_household_id,
-        {PERMIT_END.format("stay_permit")} AS permit_ends_at,
-        CASE WHEN NOT entry_event.history THEN entry_event.answer END AS entered_answer,
-        t.id AS stay_tariff_id, t.version AS stay_tariff_version, t.rules AS stay_rules
-    FROM stay s
-    LEFT JOIN space ON space.id = s.space_id
-    LEFT JOIN permit stay_permit ON stay_permit.id = s.permit_id
-    LEFT JOIN device_event entry_event ON entry_event.id = s.entry_event_id
-    LEFT JOIN tariff t ON t.id = s.tariff_id
-    WHERE s.lot_id = lot.id AND s.status = 'open'
-      AND s.plate = %(plate)s AND {SAME_COLOR.format("s")}
-    ORDER BY s.plate_color = %(color)s::text DESC LIMIT 1
-    FOR UPDATE OF s
-) inside ON true
-LEFT JOIN receivable money ON lane.direction = 'exit'
-    AND money.source = 'stay' AND money.source_id = inside.stay_id
-LEFT JOIN LATERAL (
-    SELECT s.exited_at, e.answer FROM stay s JOIN device_event e ON e.id = s.exit_event_id
-    WHERE s.plate = %(plate)s AND {SAME_COLOR.format("s")} AND s.lot_id = lot.id
-      AND s.status = 'closed' AND NOT e.history AND e.answer ->> 'action' = 'open'
-    ORDER BY s.exited_at DESC LIMIT 1
-) left_before ON lane.direction = 'exit' AND inside.stay_id IS NULL
-LEFT JOIN LATERAL (
-    SELECT s.id AS by FROM stay s
-    WHERE s.plate = %(plate)s AND {SAME_COLOR.format("s")} AND s.lot_id = lot.id
-      AND s.exited_at > %(at)s::timestamptz + interval '10 seconds'
-    LIMIT 1
-) overtaken ON true
-LEFT JOIN LATERAL (
-    SELECT s.id, s.code FROM space s
-    WHERE s.id = permit.space_id AND s.in_service AND lane.direction = 'entry'
-      AND NOT EXISTS (SELECT FROM space_claim c WHERE c.live AND c.lot_id = s.lot_id
-                      AND c.space_id = s.id AND c.during && tstzrange(%(at)s, NULL))
-) fixed ON true
-LEFT JOIN LATERAL (
-    SELECT s.id, s.code FROM space s
-    WHERE s.lot_id = lot.id AND s.in_service AND s.owner_household_id IS NULL
-      AND lane.direction = 'entry' AND fixed.id IS NULL AND inside.stay_id IS NULL
-      AND blocked.plate IS NULL AND seen.id IS NULL
-      AND NOT EXISTS (SELECT FROM space_claim c WHERE c.live AND c.lot_id = s.lot_id
-                      AND c.space_id = s.id AND c.during && tstzrange(%(at)s, NULL))
-    ORDER BY s.id LIMIT 1 FOR UPDATE OF s SKIP LOCKED
-) free ON true
-WHERE d.active AND (
-    d.token_digest = %(digest)s
-    OR (d.previous_token_digest = %(digest)s AND d.previous_token_until > %(now)s)
-)
-"""  # noqa: S608 - the pieces put together are constants of ours
-
-NEIGHBOUR = """
-SELECT s.id, s.status, s.entered_at, s.exited_at FROM stay s
-WHERE s.plate = %(plate)s AND {color} AND s.lot_id = %(lot)s
-  AND coalesce(s.entered_at, s.exited_at) {side} %(at)s
-ORDER BY coalesce(s.entered_at, s.exited_at) {order}, s.id {order} LIMIT 1 FOR UPDATE
-"""
-BEFORE = NEIGHBOUR.format(color=SAME_COLOR.format("s"), side="<=", order="DESC")
-AFTER = NEIGHBOUR.format(color=SAME_COLOR.format("s"), side=">", order="ASC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +56,7 @@ def look(
         row = cursor.execute(LOOK, values).fetchone()
     if row is None:
         raise unknown_device()
-    return Look(row, _facts(row, zone))
+    return Look(row, _facts(row, at, zone))
 
 
 def neighbours(
@@ -187,46 +74,118 @@ def neighbours(
         return _seen(before.fetchone()), _seen(after.fetchone())
 
 
+def class_of(row: DictRow, plate: Plate, booking_id: int | None) -> tuple[str, bool]:
+    """Vehicle class, and whether it is new energy: as booked, registered, or the plate says."""
+    if booking_id is not None and row["booked_vehicle_class"]:
+        return row["booked_vehicle_class"], row["booked_new_energy"]
+    seen = classify(plate)
+    return row["vehicle_class"] or seen.vehicle_class, seen.new_energy
+
+
 def tariff_of(row: DictRow, zone: ZoneInfo) -> Tariff | None:
     """The tariff frozen at entry, from the columns `stay_tariff_*`."""
     if row["stay_tariff_id"] is None:
         return None
     rules = parse_rules(row["stay_rules"])
-    return Tariff(row["stay_tariff_id"], row["stay_tariff_version"], zone, rules)
+    calendar = overrides(row["calendar"])
+    return Tariff(row["stay_tariff_id"], row["stay_tariff_version"], zone, rules, calendar)
 
 
 def bill_of(row: DictRow, zone: ZoneInfo) -> Bill:
-    """The money side of a stay's row."""
+    """The money side of a stay, from the columns of `BILL` and its receivable."""
     return Bill(
         entered_at=row["entered_at"],
         tariff=tariff_of(row, zone),
-        free_until=row["permit_ends_at"],
+        vehicle_class=row["stay_vehicle_class"],
+        new_energy=row["new_energy"],
+        left_before_at=row["left_before_at"],
+        rights=_rights(row["stay_rights"]),
+        swap_until=row["swap_until"],
+        freed_at=row["stay_freed_at"],
+        booked=_booked_span(row),
         charged_fen=row["charged_fen"] or 0,
         paid_fen=row["paid_fen"] or 0,
         charged_at=row["charged_at"],
         moved_at=row["moved_at"],
+        charged_parts=row["charged_parts"] or {},
     )
 
 
-def _facts(row: DictRow, zone: ZoneInfo) -> Facts:
+def _rights(stored: list[dict[str, Any]] | None) -> tuple[Right, ...]:
+    return tuple(
+        Right.of(
+            datetime.fromisoformat(one["from"]),
+            datetime.fromisoformat(one["until"]),
+            one["hours"],
+        )
+        for one in stored or ()
+    )
+
+
+def _booked_span(row: DictRow) -> Booked | None:
+    if row["stay_booking_id"] is None:
+        return None
+    late_minutes = parse_terms(row["booked_terms"] or {}).late_minutes
+    return Booked(row["booked_from"], row["booked_until"], late_minutes)
+
+
+def _facts(row: DictRow, at: datetime, zone: ZoneInfo) -> Facts:
     stay = None
     if row["stay_id"] is not None:
         entered_live = row["entered_answer"] is not None
         stay = OpenStay(row["stay_id"], row["right"], entered_live, bill_of(row, zone))
-    free = FreeSpace(row["free_id"], row["free_code"]) if row["free_id"] else None
     return Facts(
         direction=row["direction"],
         takes_walk_ins=row["takes_walk_ins"],
         has_tariff=row["tariff_id"] is not None,
         blocked=row["blocked"],
-        permit_id=row["permit_id"],
-        free_space=free,
+        permit=_permit(row, at, zone),
+        booked=_booking(row),
+        free_space=FreeSpace(row["free_id"], row["free_code"]) if row["free_id"] else None,
+        own_space_free=row["fixed_id"] is not None,
+        has_room=_has_room(row, at, zone),
         stay=stay,
         left_at=row["left_at"],
         left_reason=row["left_answer"] and row["left_answer"]["reason"],
         has_household=row["household_id"] is not None,
         balance_fen=row["balance_fen"],
     )
+
+
+def _permit(row: DictRow, at: datetime, zone: ZoneInfo) -> HeldPermit | None:
+    if row["permit_id"] is None:
+        return None
+    right = Right.of(row["permit_starts_at"], row["permit_ends_at"], row["permit_hours"])
+    holds = covers_now(right, at, zone=zone, is_holiday=holidays_by(row["calendar_now"]))
+    return HeldPermit(row["permit_id"], holds, row["permit_places"] > 0, row["swap_minutes"])
+
+
+def _booking(row: DictRow) -> HeldBooking | None:
+    if row["booking_id"] is None:
+        return None
+    terms = parse_terms(row["booking_terms"] or {})
+    return HeldBooking(
+        id=row["booking_id"],
+        replaces_own_space=row["booking_kind"] == "replacement",
+        starts_at=row["booking_starts_at"],
+        early=timedelta(minutes=terms.early_minutes),
+        too_early=timedelta(minutes=terms.too_early_minutes),
+        space=FreeSpace(row["booked_space_id"], row["booked_space"]),
+        ready=row["ready"],
+    )
+
+
+def _has_room(row: DictRow, at: datetime, zone: ZoneInfo) -> bool:
+    """Whether a walk-in leaves enough of the community's spaces to floating permits."""
+    if row["reserved"] is None:
+        return True
+    is_holiday = holidays_by(row["calendar_now"])
+    reserved = sum(
+        max(0, stored["places"])
+        for stored, right in zip(row["reserved"], _rights(row["reserved"]), strict=True)
+        if covers_now(right, at, zone=zone, is_holiday=is_holiday)
+    )
+    return bool(row["community_free"] > reserved)
 
 
 def _seen(row: dict[str, Any] | None) -> Seen | None:

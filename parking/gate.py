@@ -35,6 +35,29 @@ class FreeSpace:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldPermit:
+    """A permit of the plate: whether it holds at this hour, and has a place left."""
+
+    id: int
+    holds_now: bool
+    has_place: bool
+    swap_minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBooking:
+    """The plate's next booking; `ready` when its space is free from now on."""
+
+    id: int
+    replaces_own_space: bool
+    starts_at: datetime
+    early: timedelta
+    too_early: timedelta
+    space: FreeSpace
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OpenStay:
     """The stay the plate is inside with."""
 
@@ -52,8 +75,11 @@ class Facts:
     takes_walk_ins: bool
     has_tariff: bool
     blocked: bool
-    permit_id: int | None
+    permit: HeldPermit | None
+    booked: HeldBooking | None
     free_space: FreeSpace | None
+    own_space_free: bool
+    has_room: bool
     stay: OpenStay | None
     left_at: datetime | None
     left_reason: str | None
@@ -71,6 +97,9 @@ class Outcome:
     opens_stay: bool = False
     closes_stay: bool = False
     space: FreeSpace | None = None
+    permit_id: int | None = None
+    booking_id: int | None = None
+    swap_until: datetime | None = None
     fee: Owed | None = None
     pay_from_balance_fen: int = 0
 
@@ -98,14 +127,60 @@ def _entry(facts: Facts, at: datetime) -> Outcome:
         return _again(facts.stay.right) if just_now else _hold("already-inside")
     if facts.blocked:
         return _hold("blocked")
-    if facts.permit_id is None and not facts.takes_walk_ins:
-        return _hold("no-right")
-    if facts.permit_id is None and not facts.has_tariff:
-        return _hold("no-tariff")
+    if facts.booked and (answer := _booked(facts, facts.booked, at)):
+        return answer
+    permit = facts.permit
+    if permit and permit.holds_now and (permit.has_place or permit.swap_minutes):
+        return _permitted(facts, permit, at)
+    return _walk_in(facts)
+
+
+def _booked(facts: Facts, booked: HeldBooking, at: datetime) -> Outcome | None:
+    """What a booking means for its vehicle now; None when it means nothing yet.
+
+    The booked space may not be free: another vehicle overstays there, or it is early. Then the
+    vehicle gets another that is free until the booking ends.
+    """
+    early_by = booked.starts_at - at
+    if booked.replaces_own_space and (facts.own_space_free or early_by > booked.early):
+        return None
+    if early_by > booked.early:
+        waits = early_by <= booked.early + booked.too_early and facts.permit is None
+        return _hold("too-early") if waits else None
+    space = booked.space if booked.ready else facts.free_space
+    if space is None:
+        return _hold("too-early" if early_by > timedelta(0) else "lot-full")
+    own = facts.permit.id if booked.replaces_own_space and facts.permit else None
+    reason = "permit" if own else "booking"
+    return Outcome(
+        "open", reason, opens_stay=True, space=space, booking_id=booked.id, permit_id=own
+    )
+
+
+def _permitted(facts: Facts, permit: HeldPermit, at: datetime) -> Outcome:
     if facts.free_space is None:
         return _hold("lot-full")
-    right = "walk-in" if facts.permit_id is None else "permit"
-    return Outcome("open", right, opens_stay=True, space=facts.free_space)
+    swap_until = None if permit.has_place else at + timedelta(minutes=permit.swap_minutes)
+    return Outcome(
+        "open",
+        "permit",
+        opens_stay=True,
+        space=facts.free_space,
+        permit_id=permit.id,
+        swap_until=swap_until,
+    )
+
+
+def _walk_in(facts: Facts) -> Outcome:
+    """Anybody; a permit whose hours have not begun covers the stay once they do."""
+    if not facts.takes_walk_ins:
+        return _hold("no-right")
+    if not facts.has_tariff:
+        return _hold("no-tariff")
+    if facts.free_space is None or not facts.has_room:
+        return _hold("lot-full")
+    later = facts.permit.id if facts.permit and facts.permit.has_place else None
+    return Outcome("open", "walk-in", opens_stay=True, space=facts.free_space, permit_id=later)
 
 
 def _exit(facts: Facts, at: datetime) -> Outcome:

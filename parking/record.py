@@ -1,6 +1,8 @@
 """What an outcome becomes in the database: plain statements, sent together in one round trip."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from core.db import Statement
 from devices.events import Event
@@ -9,18 +11,43 @@ from ledger.payments import NewPayment, received
 from parking.fees import Owed
 from parking.plates import Plate
 
+INCOMES = {"car": "parking", "ebike": "ebike"}
+"""Kind of lot -> the ledger's income source of its stays."""
+
 OPEN_STAY = """
 WITH opened AS (
     INSERT INTO stay (id, lot_id, plate, plate_color, status, "right", entered_at,
-                      entry_event_id, space_id, permit_id, tariff_id, household_id)
+                      entry_event_id, space_id, permit_id, booking_id, tariff_id, household_id,
+                      vehicle_class, new_energy, left_before_at, swap_until)
     VALUES (%(id)s, %(lot)s, %(plate)s, %(color)s, %(status)s, %(right)s, %(at)s,
-            %(event)s, %(space)s, %(permit)s, %(tariff)s, %(household)s)
+            %(event)s, %(space)s, %(permit)s, %(booking)s, %(tariff)s, %(household)s,
+            %(vehicle_class)s, %(new_energy)s, %(left_before)s, %(swap_until)s)
     RETURNING id, lot_id, space_id
 )
-INSERT INTO space_claim (lot_id, space_id, during, stay_id)
-SELECT lot_id, space_id, tstzrange(%(claimed_from)s, NULL), id FROM opened
-WHERE space_id IS NOT NULL
 """
+
+# Nobody knows when a vehicle leaves: its claim ends with the usual stay or where the next begins.
+CLAIM = f"""{OPEN_STAY}
+INSERT INTO space_claim (lot_id, space_id, group_id, during, stay_id)
+SELECT opened.lot_id, opened.space_id, space.group_id, tstzrange(%(claimed_from)s, least(
+    %(claimed_from)s + make_interval(mins => %(hold_minutes)s),
+    (SELECT min(lower(c.during)) FROM space_claim c
+     WHERE c.live AND c.lot_id = opened.lot_id AND c.space_id = opened.space_id
+       AND lower(c.during) > %(claimed_from)s)
+)), opened.id
+FROM opened JOIN space ON space.id = opened.space_id
+"""  # noqa: S608 - constants of ours
+
+# A booking's claim becomes that of its stay; the vehicle may have come early, or stand elsewhere.
+CHECK_IN = f"""{OPEN_STAY}, came AS (
+    UPDATE booking SET status = 'checked_in', space_id = opened.space_id
+    FROM opened WHERE booking.id = %(booking)s AND booking.status = 'confirmed'
+)
+UPDATE space_claim SET stay_id = opened.id, space_id = space.id, group_id = space.group_id,
+    during = tstzrange(least(lower(during), %(claimed_from)s), upper(during))
+FROM opened JOIN space ON space.id = opened.space_id
+WHERE space_claim.booking_id = %(booking)s AND space_claim.live
+"""  # noqa: S608 - constants of ours
 
 RELEASE = """
 UPDATE space_claim SET live = false,
@@ -28,8 +55,15 @@ UPDATE space_claim SET live = false,
 WHERE stay_id = %(id)s AND live
 """
 
+FULFIL = """
+fulfilled AS (
+    UPDATE booking SET status = 'fulfilled', ended_at = %(at)s
+    WHERE id = (SELECT booking_id FROM stay WHERE id = %(id)s) AND status = 'checked_in'
+)
+"""
+
 CLOSE_STAY = f"""
-WITH closed AS (
+WITH {FULFIL}, closed AS (
     UPDATE stay SET status = 'closed', exited_at = %(at)s, exit_event_id = %(event)s,
         fee_fen = %(fee)s, household_id = coalesce(household_id, %(household)s)
     WHERE id = %(id)s AND status IN ('open', 'exit-missing')
@@ -38,9 +72,16 @@ WITH closed AS (
 """  # noqa: S608 - constants of ours
 
 COMPLETE_STAY = """
+WITH used AS (
+    UPDATE booking SET status = 'fulfilled', ended_at = %(at)s
+    WHERE id = %(booking)s AND status = 'confirmed'
+), unused AS (
+    UPDATE space_claim SET live = false WHERE booking_id = %(booking)s AND stay_id IS NULL AND live
+)
 UPDATE stay SET status = 'closed', "right" = %(right)s, entered_at = %(at)s,
-    entry_event_id = %(event)s, permit_id = %(permit)s, tariff_id = %(tariff)s,
-    household_id = %(household)s, fee_fen = %(fee)s
+    entry_event_id = %(event)s, permit_id = %(permit)s, booking_id = %(booking)s,
+    tariff_id = %(tariff)s, household_id = %(household)s, fee_fen = %(fee)s,
+    vehicle_class = %(vehicle_class)s, new_energy = %(new_energy)s, left_before_at = %(left_before)s
 WHERE id = %(id)s AND status = 'entry-missing'
 """
 
@@ -52,7 +93,7 @@ VALUES (%(id)s, %(lot)s, %(plate)s, %(color)s, 'entry-missing', 'walk-in', %(at)
 """
 
 ABANDON_STAY = f"""
-WITH abandoned AS (
+WITH {FULFIL}, abandoned AS (
     UPDATE stay SET status = 'exit-missing' WHERE id = %(id)s AND status = 'open'
 )
 {RELEASE}
@@ -79,38 +120,58 @@ ON CONFLICT (event_id, reason) DO NOTHING
 """
 
 
-def stay_opened(
-    *,
-    stay_id: int,
-    lot_id: int,
-    plate: Plate,
-    right: str,
-    at: datetime,
-    event_id: int,
-    space_id: int | None,
-    permit_id: int | None,
-    tariff_id: int | None,
-    household_id: int | None,
-    status: str = "open",
-    claimed_from: datetime | None = None,
-) -> list[Statement]:
-    """A stay begins at `at`; its space, if any, is claimed from then (or `claimed_from`) on."""
+@dataclass(frozen=True, slots=True)
+class NewStay:
+    """A stay that begins at `entered_at`, with all that will price it.
+
+    Its space, if any, is claimed from `claimed_from` on: by the booking it fulfils, or for the
+    usual `hold_minutes`, less if somebody else has claimed it after that.
+    """
+
+    id: int
+    lot_id: int
+    plate: Plate
+    right: str
+    entered_at: datetime
+    event_id: int
+    space_id: int | None
+    tariff_id: int | None
+    household_id: int | None
+    claimed_from: datetime
+    hold_minutes: int
+    vehicle_class: str
+    new_energy: bool
+    permit_id: int | None = None
+    booking_id: int | None = None
+    left_before_at: datetime | None = None
+    swap_until: datetime | None = None
+    status: str = "open"
+
+
+def stay_opened(stay: NewStay) -> Statement:
+    """The stay, and its hold on a space."""
     values = {
-        "id": stay_id,
-        "lot": lot_id,
-        "plate": plate.text,
-        "color": plate.color,
-        "status": status,
-        "right": right,
-        "at": at,
-        "event": event_id,
-        "space": space_id,
-        "permit": permit_id,
-        "tariff": tariff_id,
-        "household": household_id,
-        "claimed_from": claimed_from or at,
+        "id": stay.id,
+        "lot": stay.lot_id,
+        "plate": stay.plate.text,
+        "color": stay.plate.color,
+        "status": stay.status,
+        "right": stay.right,
+        "at": stay.entered_at,
+        "event": stay.event_id,
+        "space": stay.space_id,
+        "permit": stay.permit_id,
+        "booking": stay.booking_id,
+        "tariff": stay.tariff_id,
+        "household": stay.household_id,
+        "vehicle_class": stay.vehicle_class,
+        "new_energy": stay.new_energy,
+        "left_before": stay.left_before_at,
+        "swap_until": stay.swap_until,
+        "claimed_from": stay.claimed_from,
+        "hold_minutes": stay.hold_minutes,
     }
-    return [(OPEN_STAY, values)]
+    return (CLAIM if stay.booking_id is None else CHECK_IN), values
 
 
 def stay_closed(
@@ -130,28 +191,18 @@ def closed_by_hand(stay_id: int, person_id: int, reason: str) -> Statement:
 
 
 def stay_completed(
-    *,
     stay_id: int,
+    *,
     right: str,
     at: datetime,
     event_id: int,
-    permit_id: int | None,
-    tariff_id: int | None,
     household_id: int | None,
     fee_fen: int,
+    found: dict[str, Any],
 ) -> list[Statement]:
-    """The entry of a stay whose exit was booked before."""
-    values = {
-        "id": stay_id,
-        "right": right,
-        "at": at,
-        "event": event_id,
-        "permit": permit_id,
-        "tariff": tariff_id,
-        "household": household_id,
-        "fee": fee_fen,
-    }
-    return [(COMPLETE_STAY, values)]
+    """The entry of a stay whose exit was booked before; `found` has the rest of what prices it."""
+    values = {"id": stay_id, "right": right, "at": at, "event": event_id}
+    return [(COMPLETE_STAY, values | {"household": household_id, "fee": fee_fen} | found)]
 
 
 def exit_alone(
@@ -185,6 +236,7 @@ def fee_taken(
     *,
     stay_id: int,
     fee: Owed,
+    income: str,
     household_id: int | None,
     owner_household_id: int | None,
     from_balance_fen: int,
@@ -197,12 +249,13 @@ def fee_taken(
             kind="supplement" if fee.charged_fen else "fee",
             source="stay",
             source_id=stay_id,
-            income="parking",
+            income=income,
             household_id=household_id,
             owner_household_id=owner_household_id,
             amount_fen=fee.to_charge_fen,
             occurred_at=at,
             lines=fee.lines_to_charge(),
+            parts=fee.parts_to_charge(income),
         )
         statements.append(raised(charge))
     if from_balance_fen:

@@ -59,19 +59,6 @@ class VehicleSchema(Schema):
     household_id = fields.Integer(required=True, strict=True, validate=ID)
 
 
-class PermitSchema(Schema):
-    """A standing right of a plate."""
-
-    id = fields.Integer(dump_only=True)
-    lot = fields.String(required=True, validate=CODE)
-    kind = fields.String(required=True, validate=validate.OneOf(["resident", "monthly", "staff"]))
-    plate = fields.String(required=True, validate=PLATE)
-    plate_color = fields.String(load_default="unknown", validate=validate.OneOf(COLORS))
-    space = fields.String(load_default=None, allow_none=True, validate=CODE)
-    starts_at = Instant(required=True)
-    ends_at = Instant(required=True)
-
-
 class BlockSchema(Schema):
     """Why a plate must not come in."""
 
@@ -119,6 +106,7 @@ class StaySchema(ma.Schema):
     plate_color = fields.String()
     lot = fields.String()
     space = fields.String(allow_none=True)
+    booking_id = fields.Integer(allow_none=True)
     right = fields.String()
     entered_at = fields.AwareDateTime(allow_none=True)
     exited_at = fields.AwareDateTime(allow_none=True)

@@ -11,21 +11,18 @@ from sqlalchemy.orm import Session
 from core.db import Connection, driver, fetch_row, send
 from core.errors import Problem, invalid, not_found
 from parking import record
-from parking.facts import PERMIT_END, bill_of
+from parking.facts import bill_of
 from parking.fees import owed
+from parking.look import BILL, BILL_FROM, CHARGED_PARTS
 
 STAYS = f"""
-SELECT s.id, s.plate, s.plate_color, s.status, s."right", s.entered_at, s.exited_at, s.fee_fen,
-    s.household_id AS stay_household_id, lot.code AS lot, space.code AS space,
-    space.owner_household_id AS stay_owner_household_id,
-    {PERMIT_END.format("permit")} AS permit_ends_at,
-    t.id AS stay_tariff_id, t.version AS stay_tariff_version, t.rules AS stay_rules,
-    r.charged_fen, r.paid_fen, r.charged_at, r.moved_at
+SELECT s.id, s.plate, s.plate_color, s.status, s."right", s.exited_at, s.fee_fen,
+    lot.code AS lot, lot.kind AS lot_kind, {BILL},
+    r.charged_fen, r.paid_fen, r.charged_at, r.moved_at,
+    CASE WHEN s.status <> 'closed' THEN {CHARGED_PARTS.format("r")} END AS charged_parts
 FROM stay s
 JOIN lot ON lot.id = s.lot_id
-LEFT JOIN space ON space.id = s.space_id
-LEFT JOIN permit ON permit.id = s.permit_id
-LEFT JOIN tariff t ON t.id = s.tariff_id
+{BILL_FROM}
 LEFT JOIN receivable r ON r.source = 'stay' AND r.source_id = s.id
 """  # noqa: S608 - constants of ours
 
@@ -87,6 +84,7 @@ def bring_charge_up_to_date(
     statements = record.fee_taken(
         stay_id=stay_id,
         fee=owed(bill_of(row, zone), now),
+        income=record.INCOMES[row["lot_kind"]],
         household_id=household_id,
         owner_household_id=row["stay_owner_household_id"],
         from_balance_fen=0,
@@ -122,6 +120,7 @@ def close_by_hand(
     taken = record.fee_taken(
         stay_id=stay_id,
         fee=fee,
+        income=record.INCOMES[row["lot_kind"]],
         household_id=household_id,
         owner_household_id=row["stay_owner_household_id"],
         from_balance_fen=0,
@@ -142,7 +141,8 @@ def _alone(connection: Connection, stay_id: int) -> DictRow:
 
 
 def _shown(row: DictRow, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
-    shown = {name: row[name] for name in ("id", "plate", "plate_color", "lot", "space", "right")}
+    shown = {name: row[name] for name in ("id", "plate", "plate_color", "lot", "right")}
+    shown |= {"space": row["stay_space"], "booking_id": row["stay_booking_id"]}
     shown |= {name: row[name] for name in ("entered_at", "exited_at", "status")}
     return shown | {"fee": _fee(row, now, zone), "paid_fen": row["paid_fen"] or 0}
 

@@ -38,6 +38,7 @@ def told(
     plate: str | None,
     *,
     stay_id: int | None = None,
+    booking_id: int | None = None,
     space: str | None = None,
     fee: Owed | None = None,
     asked_fen: int = 0,
@@ -50,7 +51,7 @@ def told(
         "display": display,
         "voice": voice,
         "stay_id": stay_id,
-        "booking_id": None,
+        "booking_id": booking_id,
         "space": space,
         "fee": fee.as_json() if fee else None,
     }

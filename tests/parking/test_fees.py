@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from parking.fees import Bill, Owed, owed
+from parking.fees import Bill, Booked, Owed, owed
+from parking.permits import Right
+from parking.rules import Overstay
 from parking.tariff import CapPer, Rules, Tariff, price
 from tests.cast import NOON
 
@@ -36,10 +38,16 @@ def tariffs(draw: st.DrawFn) -> Tariff:
     return Tariff(1, 1, ZONE, rules)
 
 
+def until(span: timedelta) -> Right:
+    """A permit that ends a while after noon."""
+    return Right(NOON - timedelta(days=1), NOON + span)
+
+
 @st.composite
 def bills(draw: st.DrawFn) -> Bill:
     """A stay as it may stand: charged never, or once, and paid as much as was charged or less."""
-    bill = Bill(NOON, draw(tariffs()), free_until=draw(st.none() | SPANS.map(lambda s: NOON + s)))
+    rights = draw(st.just(()) | SPANS.map(lambda span: (until(span),)))
+    bill = Bill(NOON, draw(tariffs()), rights=rights)
     priced_at = NOON + draw(SPANS)
     charged = owed(bill, priced_at).total_fen
     if not charged or draw(st.booleans()):
@@ -144,11 +152,39 @@ def test_the_lines_explain_the_total_while_paying_and_leaving(
 def test_a_permit_covers_what_lies_before_its_end(
     tariff: Tariff, covered: timedelta, span: timedelta
 ) -> None:
-    fee = owed(Bill(NOON, tariff, free_until=NOON + covered), NOON + span)
+    fee = owed(Bill(NOON, tariff, rights=(until(covered),)), NOON + span)
     if span <= covered:
         assert fee == Owed(0, 0, 0, ())
     else:
         assert fee.total_fen == price(tariff, NOON + covered, NOON + span).total_fen
+
+
+@given(tariffs(), st.integers(30, 5_000), st.integers(-60, 60), SPANS, st.integers(0, 30))
+def test_a_booked_stay_costs_its_quote_until_the_late_allowance_ends(
+    tariff: Tariff, length: int, early: int, span: timedelta, late: int
+) -> None:
+    ends = NOON + timedelta(minutes=length)
+    entered = NOON - timedelta(minutes=early)
+    bill = Bill(entered, tariff, booked=Booked(NOON, ends, late))
+    quote = price(tariff, NOON, ends).total_fen
+    assert owed(bill, ends).total_fen == quote
+    assert owed(bill, ends + timedelta(minutes=late)).total_fen == quote
+    assert owed(bill, NOON + span).total_fen >= 0
+    if NOON + span <= ends:
+        assert owed(bill, NOON + span).total_fen == price(tariff, NOON, NOON + span).total_fen
+
+
+@given(tariffs(), st.integers(30, 5_000), SPANS)
+def test_an_overstay_is_an_income_of_its_own_beside_the_quote(
+    tariff: Tariff, length: int, over: timedelta
+) -> None:
+    ends = NOON + timedelta(minutes=length)
+    tariff = replace(tariff, rules=replace(tariff.rules, overstay=Overstay(300, None)))
+    fee = owed(Bill(NOON, tariff, booked=Booked(NOON, ends, 0)), ends + over)
+    parts = fee.parts_to_charge("parking") or {"parking": fee.to_charge_fen}
+    assert sum(parts.values()) == fee.to_charge_fen
+    assert parts.get("parking", 0) == price(tariff, NOON, ends).total_fen
+    assert parts.get("overstay", 0) >= 0
 
 
 @given(bills(), SPANS)

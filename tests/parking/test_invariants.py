@@ -24,10 +24,11 @@ INSERT INTO space_claim (lot_id, space_id, during, stay_id)
 SELECT c.lot_id, c.space_id, {}, (SELECT id FROM stay WHERE plate = '川A00002')
 FROM space_claim c JOIN stay s ON s.id = c.stay_id WHERE s.plate = '川A00001'
 """
+FROM_NOON, LATER = (f"tstzrange('{NOON + timedelta(hours=hours)}', NULL)" for hours in (0, 1))
 OF_GONE, OF_INSIDE = "WHERE plate = '川A00002'", "WHERE plate = '川A00001'"
 
 REFUSED = {
-    "a second claim of a space in use": (CLAIM.format("tstzrange(now(), NULL)"), "ex_space_claim"),
+    "a second claim of a space in use": (CLAIM.format(FROM_NOON), "ex_space_claim"),
     "a claim of no time at all": (
         "UPDATE space_claim SET during = 'empty' WHERE live",
         "ck_space_claim_during",
@@ -168,7 +169,7 @@ def test_a_free_space_may_be_claimed_again_after_the_stay_before(busy: Session) 
                SELECT id, '川Z00000', 'blue', 'open', 'walk-in', now() FROM lot
                RETURNING id, lot_id)
     INSERT INTO space_claim (lot_id, space_id, during, stay_id)
-    SELECT lot_id, {released}, tstzrange(now(), NULL), id FROM s
+    SELECT lot_id, {released}, {LATER}, id FROM s
     """
     assert refusal(busy, again) is None
     taken = again.replace(str(released), "(SELECT min(space_id) FROM space_claim WHERE live)")
