@@ -24,7 +24,7 @@ INSERT INTO space_claim (lot_id, space_id, during, stay_id)
 SELECT c.lot_id, c.space_id, {}, (SELECT id FROM stay WHERE plate = '川A00002')
 FROM space_claim c JOIN stay s ON s.id = c.stay_id WHERE s.plate = '川A00001'
 """
-FROM_NOON, LATER = (f"tstzrange('{NOON + timedelta(hours=hours)}', NULL)" for hours in (0, 1))
+FROM_NOON, FROM_ONE = (f"tstzrange('{NOON + timedelta(hours=hours)}', NULL)" for hours in (0, 1))
 OF_GONE, OF_INSIDE = "WHERE plate = '川A00002'", "WHERE plate = '川A00001'"
 
 REFUSED = {
@@ -169,7 +169,7 @@ def test_a_free_space_may_be_claimed_again_after_the_stay_before(busy: Session) 
                SELECT id, '川Z00000', 'blue', 'open', 'walk-in', now() FROM lot
                RETURNING id, lot_id)
     INSERT INTO space_claim (lot_id, space_id, during, stay_id)
-    SELECT lot_id, {released}, {LATER}, id FROM s
+    SELECT lot_id, {released}, {FROM_ONE}, id FROM s
     """
     assert refusal(busy, again) is None
     taken = again.replace(str(released), "(SELECT min(space_id) FROM space_claim WHERE live)")
