@@ -136,7 +136,7 @@ def _garages(session: Session) -> None:
             session,
             lot="B2",
             kind="resident",
-            plate=plate,
+            plates=[plate],
             starts_at=BEGINNING,
             ends_at=BEGINNING + timedelta(days=3650),
             space="B2-001",

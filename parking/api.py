@@ -13,15 +13,14 @@ from core.db import atomic, db
 from core.errors import invalid
 from identity.auth import current, requires
 from identity.models import Household
-from parking import availability_api, lots, plates, rights, stays
-from parking.models import BlockedPlate, Lot, Permit, Space, Tariff, Vehicle
+from parking import availability_api, lots, plates, rights, sharing_api, stays
+from parking.models import BlockedPlate, Tariff, Vehicle
 from parking.schemas import (
     BlockedPlateSchema,
     BlockSchema,
     CloseSchema,
     LaneSchema,
     LotSchema,
-    PermitSchema,
     SpacesSchema,
     StayFilterSchema,
     StaySchema,
@@ -31,10 +30,10 @@ from parking.schemas import (
 
 garage = Blueprint("lots", __name__, url_prefix="/api/v1", description="车场 · lots and tariffs")
 permission = Blueprint(
-    "rights", __name__, url_prefix="/api/v1", description="通行权 · vehicles, permits, blocks"
+    "rights", __name__, url_prefix="/api/v1", description="通行权 · vehicles, blocks"
 )
 observed = Blueprint("stays", __name__, url_prefix="/api/v1", description="停车记录 · stays")
-blueprints = [garage, permission, observed, availability_api.blueprint]
+blueprints = [garage, permission, observed, *sharing_api.blueprints, availability_api.blueprint]
 
 
 @garage.get("/lots")
@@ -124,48 +123,6 @@ def add_vehicle(new: dict[str, Any]) -> Vehicle:
         raise invalid("household_id", "must be a household")
     plate = rights.plate_of(new["plate"], new["plate_color"])
     return atomic(rights.register_vehicle, new["household_id"], plate)
-
-
-@permission.get("/permits")
-@requires("operator", "admin")
-@permission.response(200, PermitSchema(many=True))
-@permission.paginate()
-def list_permits(pagination_parameters: PaginationParameters) -> Any:
-    """Every permit, newest first."""
-    query = (
-        select(
-            *(Permit.__table__.c[name] for name in ("id", "kind", "plate", "plate_color")),
-            Permit.starts_at,
-            Permit.ends_at,
-            Lot.code.label("lot"),
-            Space.code.label("space"),
-        )
-        .join(Lot, Lot.id == Permit.lot_id)
-        .outerjoin(Space, Space.id == Permit.space_id)
-        .order_by(Permit.id.desc())
-    )
-    pagination_parameters.item_count = db.session.scalar(select(func.count(Permit.id)))
-    first, size = pagination_parameters.first_item, pagination_parameters.page_size
-    return db.session.execute(query.offset(first).limit(size)).mappings()
-
-
-@permission.post("/permits")
-@requires("operator", "admin")
-@permission.arguments(PermitSchema)
-@permission.response(201, PermitSchema)
-def add_permit(new: dict[str, Any]) -> dict[str, Any]:
-    """Give a plate a standing right."""
-    plate = rights.plate_of(new.pop("plate"), new.pop("plate_color"))
-    permit_id = atomic(lambda session: rights.grant_permit(session, plate=plate, **new).id)
-    return new | {"id": permit_id, "plate": plate.text, "plate_color": plate.color}
-
-
-@permission.delete("/permits/<int:permit_id>")
-@requires("operator", "admin")
-@permission.response(204)
-def end_permit(permit_id: int) -> None:
-    """End a permit now."""
-    atomic(rights.end_permit, permit_id, clock.now())
 
 
 @permission.get("/blocked-plates")

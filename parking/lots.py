@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from psycopg.rows import dict_row
 from sqlalchemy import insert, select
+from sqlalchemy.dialects.postgresql.ranges import MultiRange
 from sqlalchemy.orm import Session
 
 from core.db import driver
@@ -77,11 +78,23 @@ def add_lot(session: Session, *, code: str, name: str, kind: str, takes_walk_ins
 def add_spaces(
     session: Session, lot: Lot, codes: Sequence[str], owners: Mapping[str, int] | None = None
 ) -> None:
-    """New spaces of a lot; `owners` maps the private ones to their household's id."""
+    """New spaces of a lot; `owners` maps the private ones to their household's id.
+
+    A private space is not offered until its owner shares it.
+    """
     owned = owners or {}
+    never: MultiRange[datetime] = MultiRange([])
     session.execute(
         insert(Space),
-        [{"lot_id": lot.id, "code": c, "owner_household_id": owned.get(c)} for c in codes],
+        [
+            {
+                "lot_id": lot.id,
+                "code": code,
+                "owner_household_id": owned.get(code),
+                "offered": never if code in owned else None,
+            }
+            for code in codes
+        ],
     )
 
 

@@ -1,19 +1,28 @@
 """Who may park: households' vehicles, permits, and plates the gate must not let in."""
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from core import clock
+from core.app import settings
 from core.errors import Problem, invalid, not_found
-from parking import lots, plates
-from parking.models import BlockedPlate, Permit, Space, Vehicle
+from parking import lots, offers
+from parking import plates as number_plates
+from parking.models import BlockedPlate, Permit, PermitPlate, Space, Vehicle
+from parking.permits import Right, granted
 from parking.plates import Plate
+from parking.windows import subtract
+
+FIVE_WEEKS = timedelta(weeks=5)
 
 
 def plate_of(read: str, color: str = "unknown") -> Plate:
     """The plate somebody typed; Problem 422 when it is none."""
-    plate = plates.parse(read, color)
+    plate = number_plates.parse(read, color)
     if plate is None:
         raise invalid("plate", "must be a Chinese number plate")
     return plate
@@ -37,38 +46,57 @@ def grant_permit(
     *,
     lot: str,
     kind: str,
-    plate: Plate,
+    plates: Sequence[Plate],
     starts_at: datetime,
     ends_at: datetime,
     space: str | None = None,
+    hours: Sequence[Mapping[str, Any]] | None = None,
+    places: int = 1,
+    swap_minutes: int = 0,
 ) -> Permit:
-    """A standing right `[starts_at, ends_at)` in a lot, perhaps to one fixed space."""
+    """A standing right `[starts_at, ends_at)` of these plates in a lot.
+
+    With a space it reserves that one: bookings there are moved, or Problem 409 names them, and
+    it is refused (409 too) where somebody else's permit reserves the space at the same time.
+    Without, it counts `places` of the lot's capacity. `hours` as `permits.weekly_hours` reads
+    them limit it to parts of the week; one vehicle more may come for `swap_minutes`.
+    """
     if ends_at <= starts_at:
         raise invalid("ends_at", "must be later than starts_at")
+    if not plates or len({plate.text for plate in plates}) < len(plates):
+        raise invalid("plates", "must be at least one, each once")
+    if space is not None and places != 1:
+        raise invalid("places", "must be 1 with a space")
     lot_id = lots.lot_by_code(session, lot).id
     permit = Permit(
         lot_id=lot_id,
         kind=kind,
-        plate=plate.text,
-        plate_color=plate.color,
         space_id=_space_id(session, lot_id, space) if space else None,
         starts_at=starts_at,
         ends_at=ends_at,
+        hours=None if hours is None else [dict(one) for one in hours],
+        places=places,
+        swap_minutes=swap_minutes,
+        plates=[PermitPlate(plate=one.text, plate_color=one.color) for one in plates],
     )
+    _reserving(session, permit.space_id)
+    _check_not_anothers(session, permit)
     session.add(permit)
-    session.flush()
+    _reserved(session, permit.space_id)
     return permit
 
 
 def end_permit(session: Session, permit_id: int, now: datetime) -> None:
-    """A permit ends now; one that has not begun is as if it never was."""
+    """A permit ends now and gives its space back; one not begun is as if it never was."""
     permit = session.get(Permit, permit_id, with_for_update=True)
     if permit is None or permit.ends_at <= now:
         raise not_found("permit")
+    _reserving(session, permit.space_id)
     if permit.starts_at >= now:
-        session.delete(permit)
+        session.execute(delete(Permit).where(Permit.id == permit_id))
     else:
         permit.ends_at = now
+    _reserved(session, permit.space_id)
 
 
 def block(session: Session, plate: Plate, reason: str) -> None:
@@ -89,3 +117,48 @@ def _space_id(session: Session, lot_id: int, code: str) -> int:
     if space_id is None:
         raise invalid("space", "must be a space of this lot")
     return space_id
+
+
+def _reserving(session: Session, space_id: int | None) -> None:
+    if space_id is not None:
+        offers.lock(session, [space_id])
+
+
+def _check_not_anothers(session: Session, new: Permit) -> None:
+    """One space is not reserved for two at once; a renewal shares a plate with what it renews."""
+    others = session.scalars(
+        select(Permit).where(
+            Permit.space_id == new.space_id,
+            Permit.starts_at < new.ends_at,
+            Permit.ends_at > new.starts_at,
+        )
+    )
+    own = {one.plate for one in new.plates}
+    for other in others:
+        if own.isdisjoint(one.plate for one in other.plates) and _meet(new, other):
+            detail = "Another permit reserves this space at that time."
+            raise Problem(409, "space-reserved", detail, permit_id=other.id)
+
+
+def _meet(one: Permit, other: Permit) -> bool:
+    """Whether two permits hold at one instant, by the hours of five weeks."""
+    since = max(one.starts_at, other.starts_at)
+    until = min(one.ends_at, other.ends_at, since + FIVE_WEEKS)
+    held = [
+        granted(
+            Right.of(permit.starts_at, permit.ends_at, permit.hours),
+            since,
+            until,
+            zone=settings().zone,
+            is_holiday=lambda _: False,
+        )
+        for permit in (one, other)
+    ]
+    return subtract(held[0], held[1]) != held[0]
+
+
+def _reserved(session: Session, space_id: int | None) -> None:
+    """What the permits of a space leave of it is offered from here on."""
+    session.flush()
+    if space_id is not None:
+        offers.refresh(session, [space_id], clock.now(), settings().zone)

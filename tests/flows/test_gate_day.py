@@ -168,7 +168,7 @@ def test_a_permit_passes_free_and_its_end_begins_the_clock(community: Community)
         rights.grant_permit,
         lot="B2",
         kind="monthly",
-        plate=plate,
+        plates=[plate],
         starts_at=NOON - HOURS,
         ends_at=NOON + 2 * HOURS,
     )

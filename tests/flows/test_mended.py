@@ -67,7 +67,7 @@ def test_a_permit_renewed_while_parked_goes_on(community: Community) -> None:
             rights.grant_permit,
             lot="B2",
             kind="monthly",
-            plate=plate,
+            plates=[plate],
             starts_at=NOON + start,
             ends_at=NOON + end,
         )

@@ -42,7 +42,7 @@ def permit(plate: Plate) -> None:
             session,
             lot="B2",
             kind="resident",
-            plate=plate,
+            plates=[plate],
             starts_at=NOON - timedelta(days=30),
             ends_at=NOON + timedelta(days=30),
         )

@@ -1,0 +1,98 @@
+"""Bookings that make way: moved to another free space, and their guests told."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from psycopg.rows import DictRow
+
+from core.db import Connection, fetch_row, send
+from core.errors import Problem
+from identity.notices import told
+from parking import claims
+from parking.allocation import Wish
+from parking.terms import Terms, parse_terms
+
+# An active booking with what moving it and telling its guest takes.
+BOOKED = """
+SELECT b.id, b.space_id, b.lot_id, b.household_id, b.status, b.starts_at, b.ends_at, b.wish,
+    space.code AS space, lot.kind
+FROM booking b JOIN space ON space.id = b.space_id JOIN lot ON lot.id = b.lot_id
+WHERE b.status IN ('confirmed', 'checked_in')
+"""
+
+TERMS = """
+SELECT rules FROM booking_terms WHERE lot_id = %(lot)s AND valid_from <= %(now)s
+ORDER BY valid_from DESC LIMIT 1
+"""
+
+
+def make_way(
+    connection: Connection,
+    bookings: Iterable[DictRow],
+    *,
+    now: datetime,
+    zone: ZoneInfo,
+    moved: Callable[[DictRow], None] | None = None,
+) -> None:
+    """Move each of these bookings to another space and tell its guest; `moved` hears of each.
+
+    Problem 409 names those that cannot: a guest who is inside stays, and a lot may be full.
+    """
+    in_the_way = []
+    for booking in bookings:
+        space = None
+        if booking["status"] == "confirmed":
+            wish = _wish(connection, booking, now)
+            space = claims.moved(connection, booking["id"], now=now, zone=zone, wish=wish)
+        if space is None:
+            in_the_way.append(booking)
+            continue
+        if booking["household_id"] is not None:
+            text = _text(booking, space, zone)
+            about = {"about": "booking", "about_id": booking["id"]}
+            send(
+                connection,
+                [told(booking["household_id"], "booking-moved", text, **about, at=now)],
+            )
+        if moved is not None:
+            moved(booking)
+    if in_the_way:
+        raise _refused(in_the_way)
+
+
+def _wish(connection: Connection, booking: DictRow, now: datetime) -> Wish:
+    row = fetch_row(connection, (TERMS, {"lot": booking["lot_id"], "now": now}))
+    terms = parse_terms(row["rules"]) if row else Terms()
+    wish: dict[str, Any] = booking["wish"]
+    return Wish(
+        charging=bool(wish.get("charging")),
+        accessible=bool(wish.get("accessible")),
+        near=wish.get("near"),
+        prefer=terms.prefer,
+        kind=booking["kind"],
+        least_minutes=terms.least_minutes,
+    )
+
+
+def _text(booking: DictRow, space: str, zone: ZoneInfo) -> str:
+    begins, ends = (booking[name].astimezone(zone) for name in ("starts_at", "ends_at"))
+    when = f"{begins:%m月%d日 %H:%M} 至 {ends:%m月%d日 %H:%M}"
+    return f"您预约的车位已换：{booking['space']} → {space}（{when}）。费用不变，请停到新车位。"
+
+
+def _refused(bookings: Iterable[DictRow]) -> Problem:
+    return Problem(
+        409,
+        "active-bookings",
+        "Bookings are in the way that cannot be moved to another space.",
+        bookings=[
+            {
+                "id": booking["id"],
+                "starts_at": booking["starts_at"].isoformat(),
+                "ends_at": booking["ends_at"].isoformat(),
+            }
+            for booking in bookings
+        ],
+    )
