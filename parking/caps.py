@@ -30,9 +30,10 @@ def windows(rules: Rules, zone: ZoneInfo, starts: datetime, ends: datetime) -> I
 
 def over_cap(rules: Rules, number: int, fen: int) -> int:
     """How much an amount is above the cap of the window of this number, counted from 0."""
+    cap_fen = rules.cap_fen
     if rules.caps_fen:
-        return max(0, fen - rules.caps_fen[min(number, len(rules.caps_fen) - 1)])
-    return 0 if rules.cap_fen is None else max(0, fen - rules.cap_fen)
+        cap_fen = rules.caps_fen[min(number, len(rules.caps_fen) - 1)]
+    return 0 if cap_fen is None or fen <= cap_fen else fen - cap_fen
 
 
 def label_and_slug(rules: Rules, number: int) -> tuple[str, str]:

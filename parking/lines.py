@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One reason for money: `units * unit_fen == amount_fen`, negative where something is less.
 
     `starts_at` and `ends_at` are UTC and lie inside the stay; `zone` is for showing them.

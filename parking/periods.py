@@ -6,6 +6,7 @@ price. A period belongs to the instant at which it starts and is charged whole.
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -31,7 +32,8 @@ class Run(NamedTuple):
 
     def started(self, before: datetime) -> int:
         """How many of the periods start before an instant."""
-        return max(0, -((self.starts - min(before, self.until)) // self.step))
+        limit = before if before < self.until else self.until
+        return -((self.starts - limit) // self.step) if limit > self.starts else 0
 
 
 def runs(
@@ -96,13 +98,14 @@ def _periods(
 ) -> Iterator[Run]:
     if with_first and prices.first_minutes:
         first = timedelta(minutes=prices.first_minutes)
-        label = f"首{_each(prices.first_minutes)}"
-        ends = min(at + first, until)
-        yield Run(at, ends, cut, first, prices.first_fen, label, "first-period", None)
-        at += first
+        label = "首" + _each(prices.first_minutes)
+        ends = at + first
+        stops = ends if ends < until else until
+        yield Run(at, stops, cut, first, prices.first_fen, label, "first-period", None)
+        at = ends
     if at < until:
         unit = timedelta(minutes=prices.unit_minutes)
-        label = f"每{_each(prices.unit_minutes)}"
+        label = "每" + _each(prices.unit_minutes)
         yield Run(at, until, cut, unit, prices.unit_fen, label, "unit", None)
 
 
@@ -139,6 +142,7 @@ def length(minutes: int) -> str:
     return f"{minutes}分钟" if rest else f"{hours}小时"
 
 
+@lru_cache(maxsize=256)
 def _each(minutes: int) -> str:
     """A length after 首 or 每."""
     return "小时" if minutes == 60 else length(minutes)

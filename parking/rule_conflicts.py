@@ -41,7 +41,9 @@ def _caps(rules: Rules) -> Errors:
         yield "caps_fen", "递进封顶（caps）：与封顶金额（cap）只能择一"
     if rules.cap_fen is None and not rules.caps_fen:
         return
-    dearest = max(rules.first_fen, rules.unit_fen, *_prices_of_rows(rules), 0)
+    dearest = max(rules.first_fen, rules.unit_fen)
+    if rules.table or rules.segments:
+        dearest = max(dearest, *_prices_of_rows(rules))
     if rules.cap_fen is not None and rules.cap_fen < dearest:
         yield "cap_fen", "封顶金额（cap）：不得低于首时段价格或计费单位价格"
     for number, cap_fen in enumerate(rules.caps_fen):

@@ -35,8 +35,10 @@ def parse_rules(rules: Mapping[str, object]) -> Rules:
     """Validate the rules as stored. Raises TariffError with a message for every bad field."""
     if not isinstance(rules, Mapping):
         raise TariffError({"rules": ["计费规则须为一个对象"]})
-    required = _REQUIRED_BESIDE_A_TABLE if rules.get("table") else _REQUIRED
-    parsed = Rules(**_INSTEAD_OF_A_TABLE | _read(_FORM, required, rules))
+    if rules.get("table"):
+        parsed = Rules(**_INSTEAD_OF_A_TABLE | _read(_FORM, _REQUIRED_BESIDE_A_TABLE, rules))
+    else:
+        parsed = Rules(**_read(_FORM, _REQUIRED, rules))
     if errors := conflicts(parsed):
         raise TariffError(errors)
     return parsed
@@ -46,15 +48,17 @@ def _read(
     form: Mapping[str, Read], required: tuple[str, ...], given: Mapping[str, object]
 ) -> dict[str, Any]:
     """The values of an object, converted; what is wrong inside a value is told with its path."""
-    errors = {name: ["未知字段"] for name in map(str, given) if name not in form}
-    errors |= {name: ["缺少此字段"] for name in required if name not in given}
+    errors = {name: ["缺少此字段"] for name in required if name not in given}
     values = {}
-    for name, read in form.items():
-        if name in given:
-            try:
-                values[name] = read(given[name])
-            except TariffError as wrong:
-                errors |= {f"{name}.{at}".rstrip("."): told for at, told in wrong.errors.items()}
+    for name, value in given.items():
+        read = form.get(name)
+        if read is None:
+            errors[str(name)] = ["未知字段"]
+            continue
+        try:
+            values[name] = read(value)
+        except TariffError as wrong:
+            errors |= {f"{name}.{at}".rstrip("."): told for at, told in wrong.errors.items()}
     if errors:
         raise TariffError(errors)
     return values

@@ -48,7 +48,11 @@ def free_and_charged(
 def _grant(spans: list[Span], free_for: timedelta, deducted: bool) -> tuple[list[Span], list[Span]]:
     if not free_for:
         return [], spans
-    if sum([ends - starts for starts, ends in spans], _NOTHING) <= free_for:
+    if len(spans) == 1:
+        stayed = spans[0][1] - spans[0][0]
+    else:
+        stayed = sum([ends - starts for starts, ends in spans], _NOTHING)
+    if stayed <= free_for:
         return spans, []
     if not deducted:
         return [], spans

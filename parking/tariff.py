@@ -87,20 +87,13 @@ def price(
     entered, left = entered_at.astimezone(UTC), left_at.astimezone(UTC)
     if left < entered:
         raise ValueError("a stay cannot end before it begins")
-    lines = _booked_and_overstayed(tariff, entered, left, circumstances)
-    return Fee(total(lines), tuple(lines))
-
-
-def _booked_and_overstayed(
-    tariff: Tariff, entered: datetime, left: datetime, circumstances: Circumstances
-) -> list[Line]:
     booked_until = left
     if tariff.rules.overstay and circumstances.overstay_from:
         booked_until = max(entered, min(left, _utc(circumstances.overstay_from)))
-    lines = _never_dearer(_booked, tariff, (entered, booked_until), circumstances)
+    lines = _never_dearer(_booked, tariff, entered, booked_until, circumstances)
     if booked_until < left:
-        lines += _never_dearer(_overstayed, tariff, (booked_until, left), circumstances)
-    return lines
+        lines += _never_dearer(_overstayed, tariff, booked_until, left, circumstances)
+    return Fee(total(lines), tuple(lines))
 
 
 def _utc(instant: datetime) -> datetime:
@@ -112,7 +105,8 @@ def _utc(instant: datetime) -> datetime:
 def _never_dearer(
     priced: Callable[[Tariff, datetime, list[Span], Circumstances], list[Line]],
     tariff: Tariff,
-    part: Span,
+    starts: datetime,
+    ends: datetime,
     circumstances: Circumstances,
 ) -> list[Line]:
     """The lines of one part of a stay, outside its covered spans.
@@ -120,8 +114,7 @@ def _never_dearer(
     Several spans with first periods of their own might cost more than the part would without a
     permit; the difference is taken off.
     """
-    starts, ends = part
-    whole = [part] if starts < ends else []
+    whole = [(starts, ends)] if starts < ends else []
     if not circumstances.covered:
         return priced(tariff, starts, whole, circumstances)
     covered = [(_utc(since), _utc(until)) for since, until in circumstances.covered]
@@ -141,8 +134,10 @@ def _booked(
     rules, zone, scribe = tariff.rules, tariff.zone, _scribe(tariff)
     too_soon = _again_too_soon(rules, entered, circumstances.left_before_at)
     free, charged = free_and_charged(rules, zone, spans, again_too_soon=too_soon)
-    label = f"免费{length(rules.free_minutes)}"
-    lines = [scribe.once(label, "free-minutes", since, until, 0) for since, until in free]
+    lines: list[Line] = []
+    if free:
+        label = f"免费{length(rules.free_minutes)}"
+        lines = [scribe.once(label, "free-minutes", since, until, 0) for since, until in free]
     if not charged:
         return lines
     starts, ends = spans[0][0], spans[-1][1]
