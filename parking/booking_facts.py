@@ -15,7 +15,7 @@ from psycopg.rows import DictRow, dict_row
 
 from core.db import Connection, fetch_row, pipeline
 from core.errors import Problem, invalid, not_found
-from parking import plates
+from parking import plates, tags
 from parking.allocation import Wish
 from parking.claims import overrides
 from parking.plates import Plate
@@ -65,7 +65,8 @@ ELSEWHERE = """EXISTS (
 # What a household booked of each month; nothing lasts longer than 366 days.
 USED = """ARRAY(
     SELECT coalesce(sum(extract(epoch FROM
-        least(b.ends_at, month.ends) - greatest(b.starts_at, month.starts))), 0)::bigint / 60
+            least(b.ends_at, month.ends) - greatest(b.starts_at, month.starts)))
+        FILTER (WHERE b.id IS NOT NULL), 0)::bigint / 60
     FROM unnest(%(month_starts)s::timestamptz[], %(month_ends)s::timestamptz[])
         WITH ORDINALITY AS month(starts, ends, number)
     LEFT JOIN booking b ON b.household_id = %(household)s AND b.kind = 'guest'
@@ -168,13 +169,10 @@ def growth(
 
 
 def vehicle_of(read: str, color: str) -> Plate:
-    """The vehicle somebody typed: a number plate, or an e-bike's tag. Problem 422 if neither."""
-    plate = plates.parse(read, color)
+    """The vehicle somebody typed: a number plate, an e-bike's, or a card. Problem 422 if none."""
+    plate = plates.parse(read, color) or tags.ebike_plate(read) or tags.card(read)
     if plate is None:
-        tag = plates.normalise(read)
-        if not (3 <= len(tag) <= 32 and tag.isalnum()):
-            raise invalid("plate", "must be a Chinese number plate")
-        return Plate(tag, color)
+        raise invalid("plate", "must be a Chinese number plate")
     return plate
 
 
@@ -193,9 +191,10 @@ def known_as(plate: Plate, row: DictRow) -> tuple[Plate, Circumstances]:
     return plate, circumstances(plate, row["vehicle_class"])
 
 
-def circumstances(plate: Plate, vehicle_class: str | None) -> Circumstances:
-    """What prices depend on beside the times: the registered class, else small; green is NEV."""
-    return Circumstances(vehicle_class or "small", new_energy=plate.color == "green")
+def circumstances(plate: Plate | None, vehicle_class: str | None) -> Circumstances:
+    """What the vehicle makes of the price: its class as registered, or else as its plate says."""
+    known = plates.classify(plate)
+    return Circumstances(vehicle_class or known.vehicle_class, known.new_energy)
 
 
 def terms_of(row: Mapping[str, Any]) -> Terms:
