@@ -46,6 +46,7 @@ def register_domain(app: Flask, api: http.Api) -> None:
     app.cli.add_command(sample.command)
     ledger.payments.SOURCES["stay"] = charge_stay
     ledger.proof.OTHERS["stays"] = parking.proof.stays_are_charged
+    ledger.proof.OTHERS["chargings"] = parking.proof.chargings_are_charged
 
 
 def charge_stay(session: Session, stay_id: int) -> int | None:

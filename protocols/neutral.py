@@ -1,6 +1,7 @@
 """The neutral protocol: devices that speak the contract's own JSON."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,6 @@ import psycopg
 import structlog
 from flask import Response, jsonify, request
 from flask_smorest import Blueprint
-from marshmallow import fields, validate
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import BadRequest
 
@@ -17,10 +17,20 @@ from core import clock
 from core.app import settings
 from core.db import Session, atomic, swift
 from core.errors import Problem, invalid
-from core.http import Instant, Schema, mend, problem_response
+from core.http import mend, problem_response
 from devices import events, registry
 from devices.events import Event, Receipt
-from parking import access, plates
+from parking import access, docks, plates, tags
+from parking.plates import Plate
+from protocols.neutral_schemas import (
+    BatchSchema,
+    ChargingEndedSchema,
+    DockSchema,
+    EventSchema,
+    GateRequestSchema,
+    ReceiptSchema,
+    ResultsSchema,
+)
 
 blueprint = Blueprint(
     "device-events", __name__, url_prefix="/api/v1/device-events", description="What devices say"
@@ -28,57 +38,10 @@ blueprint = Blueprint(
 
 log = structlog.get_logger()
 
-BATCH = 500
-
-
-class EventSchema(Schema):
-    """One event of a device."""
-
-    event_id = fields.String(required=True, validate=validate.Length(1, 128))
-    type = fields.String(
-        required=True, validate=validate.OneOf(["gate.request", "device.heartbeat"])
-    )
-    occurred_at = Instant(required=True)
-    data = fields.Dict(keys=fields.String(), load_default=dict)
-
-
-class GateRequestSchema(Schema):
-    """`data` of a gate.request."""
-
-    plate = fields.String(required=True, validate=validate.Length(max=32))
-    plate_color = fields.String(load_default="unknown", validate=validate.OneOf(plates.COLORS))
-    confidence = fields.Float(validate=validate.Range(0, 1))
-    replayed = fields.Boolean(load_default=False, truthy={True}, falsy={False})
-
-
-class ReceiptSchema(ma.Schema):
-    """What a device is told."""
-
-    event_id = fields.String()
-    duplicate = fields.Boolean()
-    recorded_at = fields.AwareDateTime()
-    decision = fields.Dict(allow_none=True)
-
-
-class BatchSchema(ma.Schema):
-    """Up to 500 events, each judged by itself."""
-
-    class Meta:
-        unknown = ma.RAISE
-
-    events = fields.List(
-        fields.Raw(allow_none=True), required=True, validate=validate.Length(1, BATCH)
-    )
-
-
-class ResultsSchema(ma.Schema):
-    """A receipt or a problem for each event, in order."""
-
-    results = fields.List(fields.Dict())
-
-
 ONE = EventSchema()
 GATE = GateRequestSchema()
+DOCK = DockSchema()
+CHARGING = ChargingEndedSchema()
 MANY = BatchSchema()
 
 
@@ -145,10 +108,7 @@ def _take(token: str, said: dict[str, Any], raw: bytes) -> Receipt:
     now = clock.now()
     if not events.plausible(said["occurred_at"], now):
         raise invalid("occurred_at", "must lie within the last 400 days")
-    if said["type"] == "gate.request":
-        return _gate(token, said, raw, now)
-    event = _event(said, said["data"], raw, now)
-    return atomic(_heartbeat, token, event)
+    return TAKERS[said["type"]](token, said, raw, now)
 
 
 def _gate(token: str, said: dict[str, Any], raw: bytes, now: datetime) -> Receipt:
@@ -169,9 +129,59 @@ def _gate(token: str, said: dict[str, Any], raw: bytes, now: datetime) -> Receip
     )
 
 
-def _heartbeat(session: Session, token: str, event: Event) -> Receipt:
+def _dock(token: str, said: dict[str, Any], raw: bytes, now: datetime) -> Receipt:
+    data = load(DOCK, said["data"], "data.")
+    plate = _credential(data)
+    replayed = data.pop("replayed")
+    event = _event(said, data, raw, now, replayed=replayed)
+    return swift(
+        docks.answer,
+        event,
+        token_digest=registry.digest(token),
+        spot=data["spot"],
+        plate=plate,
+        zone=settings().zone,
+    )
+
+
+def _credential(data: dict[str, Any]) -> Plate:
+    """The card or plate an e-bike shows; Problem 422 when it is neither."""
+    shown = {name: data[name] for name in ("tag", "plate") if data.get(name)}
+    if len(shown) != 1:
+        raise invalid("data.tag", "send a tag or a plate")
+    [(name, read)] = shown.items()
+    plate = tags.card(read) if name == "tag" else tags.ebike_plate(read)
+    if plate is None:
+        rule = "a card's uid" if name == "tag" else "an e-bike's plate"
+        raise invalid(f"data.{name}", f"must be {rule}, and no car's plate")
+    return plate
+
+
+def _charging_ended(token: str, said: dict[str, Any], raw: bytes, now: datetime) -> Receipt:
+    data = load(CHARGING, said["data"], "data.")
+    replayed = data.pop("replayed")
+    event = _event(said, data, raw, now, replayed=replayed)
+    digest = registry.digest(token)
+    zone = settings().zone
+    return swift(docks.charged, event, token_digest=digest, spot=data["spot"], zone=zone)
+
+
+def _heartbeat(token: str, said: dict[str, Any], raw: bytes, now: datetime) -> Receipt:
+    return atomic(_alive, token, _event(said, said["data"], raw, now))
+
+
+def _alive(session: Session, token: str, event: Event) -> Receipt:
     device = registry.authenticate(session, token, event.recorded_at)
     return events.heartbeat(session, device, event)
+
+
+TAKERS: dict[str, Callable[[str, dict[str, Any], bytes, datetime], Receipt]] = {
+    "gate.request": _gate,
+    "dock.connected": _dock,
+    "dock.released": _dock,
+    "dock.charging_ended": _charging_ended,
+    "device.heartbeat": _heartbeat,
+}
 
 
 def _event(
