@@ -39,7 +39,7 @@ blueprints = [
     observed,
     *sharing_api.blueprints,
     availability_api.blueprint,
-    ebike_api.blueprint,
+    booking_api.blueprint,
 ]
 
 
