@@ -111,7 +111,8 @@ class Overstay:
 class Ceiling:
     """The most a class of vehicles may be asked by law, where a limit is given.
 
-    `hour_fen` for any hour, `day_fen` for a calendar day, `rolling_24h_fen` for any 24 hours.
+    `hour_fen` for any hour, `day_fen` for a calendar day, `rolling_24h_fen` for 24 hours from entry
+    and for each 24 hours after.
     """
 
     vehicle_class: str

@@ -165,7 +165,7 @@ def _overstayed(
         return []
     starts, ends = spans[0][0], spans[-1][1]
     lines = Reckoning(scribe, _runs(tariff, spans), []).lines(starts, ends)
-    percent = _percent(tariff.rules, circumstances.vehicle_class)
+    percent = percent_of(tariff.rules, circumstances.vehicle_class)
     owed = half_up(total(lines) * percent * rule.percent, 10_000)
     lines += _of_class(tariff, scribe, lines, circumstances.vehicle_class, (starts, ends))
     if more := owed - total(lines):
@@ -201,7 +201,7 @@ def _of_class(
     tariff: Tariff, scribe: Scribe, lines: list[Line], vehicle_class: str, part: Span
 ) -> list[Line]:
     """What a class of vehicles pays more or less than the lines say."""
-    percent, plain = _percent(tariff.rules, vehicle_class), total(lines)
+    percent, plain = percent_of(tariff.rules, vehicle_class), total(lines)
     more = half_up(plain * percent, 100) - plain
     if not more:
         return []
@@ -209,7 +209,8 @@ def _of_class(
     return [scribe.once(label, f"class-{vehicle_class}", *part, more)]
 
 
-def _percent(rules: Rules, vehicle_class: str) -> int:
+def percent_of(rules: Rules, vehicle_class: str) -> int:
+    """What percentage of the price a class of vehicles pays."""
     for row in rules.classes:
         if row.vehicle_class == vehicle_class:
             return row.percent

@@ -66,6 +66,7 @@ PURE = [
     "parking/allocation.py",
     "parking/borders.py",
     "parking/caps.py",
+    "parking/ceilings.py",
     "parking/days.py",
     "parking/fees.py",
     "parking/gate.py",
