@@ -12,13 +12,6 @@ from core.db import Connection
 from parking.days import DayKind, kind_of, provisional
 from parking.models import CalendarDay
 
-KINDS = {
-    "workday": DayKind.WORKDAY,
-    "weekend": DayKind.WEEKEND,
-    "holiday": DayKind.HOLIDAY,
-    "makeup": DayKind.MAKEUP_WORKDAY,
-}
-_SLUGS = {kind: slug for slug, kind in KINDS.items()}
 _SATURDAY = 5
 
 
@@ -26,7 +19,7 @@ def overrides(connection: Connection) -> dict[date, DayKind]:
     """The days whose kind was decreed here, for what `days.kind_of` asks."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute("SELECT day, kind FROM calendar_day").fetchall()
-    return {day: KINDS[kind] for day, kind in rows}
+    return {day: DayKind(kind) for day, kind in rows}
 
 
 def holidays(connection: Connection) -> Callable[[date], bool]:
@@ -40,11 +33,11 @@ def of_year(session: Session, year: int) -> dict[str, Any]:
     first, last = date(year, 1, 1), date(year, 12, 31)
     rows = session.scalars(select(CalendarDay).where(CalendarDay.day.between(first, last)))
     decreed = {row.day: row for row in rows}
-    kinds = {day: KINDS[row.kind] for day, row in decreed.items()}
+    kinds = {day: DayKind(row.kind) for day, row in decreed.items()}
     days = [
         {
             "day": day,
-            "kind": _SLUGS[kind_of(day, kinds)],
+            "kind": str(kind_of(day, kinds)),
             "name": decreed[day].name if day in decreed else None,
             "decreed": day in decreed,
         }

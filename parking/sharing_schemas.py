@@ -8,7 +8,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from core.http import Instant, Schema
-from parking.calendar_days import KINDS
+from parking.days import DayKind
 from parking.plates import COLORS
 from parking.schemas import CODE, ID, PLATE
 
@@ -148,10 +148,10 @@ class CalendarFilterSchema(Schema):
 
 
 class CalendarDaySchema(Schema):
-    """What kind of day a date is; `makeup` is a workday at a weekend."""
+    """What kind of day a date is; `makeup_workday` is one at a weekend."""
 
     day = fields.Date(dump_only=True)
-    kind = fields.String(required=True, validate=validate.OneOf(list(KINDS)))
+    kind = fields.String(required=True, validate=validate.OneOf([str(kind) for kind in DayKind]))
     name = fields.String(required=True, validate=validate.Length(1, 64))
     decreed = fields.Boolean(dump_only=True, metadata={"description": "decided here"})
 

@@ -1,6 +1,7 @@
 """Owners offer, change and withdraw windows; what is booked makes way or stops them."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -103,7 +104,7 @@ def test_holidays_are_offered_unless_the_owner_rests(shared: Community) -> None:
     ],
 )
 def test_a_window_that_cannot_be_is_refused(
-    shared: Community, wrong: dict[str, object], field: str
+    shared: Community, wrong: dict[str, Any], field: str
 ) -> None:
     status, said = share(shared, **wrong)
     assert (status, list(said["errors"])) == (422, [field])
