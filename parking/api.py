@@ -13,7 +13,16 @@ from core.db import atomic, db
 from core.errors import invalid
 from identity.auth import current, requires
 from identity.models import Household
-from parking import availability_api, ebike_api, lots, plates, rights, sharing_api, stays
+from parking import (
+    availability_api,
+    booking_api,
+    ebike_api,
+    lots,
+    plates,
+    rights,
+    sharing_api,
+    stays,
+)
 from parking.models import BlockedPlate, Tariff, Vehicle
 from parking.schemas import (
     BlockedPlateSchema,
@@ -40,6 +49,7 @@ blueprints = [
     *sharing_api.blueprints,
     availability_api.blueprint,
     booking_api.blueprint,
+    ebike_api.blueprint,
 ]
 
 
