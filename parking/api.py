@@ -22,6 +22,7 @@ from parking import (
     rights,
     sharing_api,
     stays,
+    waitlist_api,
 )
 from parking.models import BlockedPlate, Tariff, Vehicle
 from parking.schemas import (
@@ -50,6 +51,7 @@ blueprints = [
     availability_api.blueprint,
     booking_api.blueprint,
     ebike_api.blueprint,
+    waitlist_api.blueprint,
 ]
 
 

@@ -36,6 +36,8 @@ _OF_ASKED = {
     "%(starts)s": "asked.starts_at",
     "%(since)s": "asked.starts_at",
     "%(ends)s": "asked.ends_at",
+    "%(horizon)s": f"interval '{HORIZON / timedelta(hours=1)} hours'",
+    "%(leaving)s": "0",
 }
 
 
@@ -214,8 +216,6 @@ def _shown(row: DictRow, bookable: int, zone: ZoneInfo, of: Circumstances) -> di
 def _asked(wish: Wish, now: datetime) -> dict[str, Any]:
     return {
         "now": now,
-        "horizon": HORIZON,
-        "leaving": 0,
         "charging": wish.charging,
         "accessible": wish.accessible,
     }

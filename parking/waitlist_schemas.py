@@ -4,6 +4,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from core.http import Instant, Schema
+from parking.booking_schemas import PreferencesSchema
 from parking.plates import COLORS
 from parking.schemas import CODE, PLATE
 
@@ -25,15 +26,6 @@ class AvailabilitySchema(ma.Schema):
     ends_at = fields.AwareDateTime()
     total = fields.Integer(metadata={"description": "spaces in service"})
     bookable = fields.Integer()
-
-
-class PreferencesSchema(Schema):
-    """What the vehicle needs and what would be liked."""
-
-    charging = fields.Boolean()
-    accessible = fields.Boolean()
-    near = fields.String(validate=validate.Length(1, 32))
-    prefer = fields.String(validate=validate.OneOf(["community", "private"]))
 
 
 class WaitlistEntrySchema(Schema):

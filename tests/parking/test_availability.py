@@ -1,6 +1,5 @@
 """What could be booked, and what is free instead: always what booking itself would find."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from random import Random
@@ -17,57 +16,9 @@ from parking import claims, lots
 from parking.allocation import Wish, ranked
 from parking.availability import MOST, alternatives, availability
 from tests.cast import NOON, RULES, Community
+from tests.parking.filling import HOUR, MINUTE, TEN, TWELVE, book, fill, hold, lot_id
 
 ZONE = ZoneInfo("Asia/Shanghai")
-HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-TEN = NOON + 6 * HOUR
-TWELVE = TEN + 2 * HOUR
-
-
-def lot_id(session: Session, code: str = "B2") -> int:
-    return lots.lot_by_code(session, code).id
-
-
-def hold(session: Session, space: str, since: datetime, until: datetime | None) -> int:
-    """A visitor's stay claims a space; the stay's id."""
-    return int(
-        session.execute(
-            text("""
-            WITH s AS (
-                INSERT INTO stay (lot_id, plate, plate_color, status, "right", entered_at, space_id)
-                SELECT lot_id, '川H' || nextval('stay_id_seq'), 'blue', 'open', 'walk-in',
-                    :since, id
-                FROM space WHERE code = :space RETURNING id, lot_id, space_id
-            )
-            INSERT INTO space_claim (lot_id, space_id, during, stay_id)
-            SELECT lot_id, space_id, tstzrange(:since, :until), id FROM s RETURNING stay_id
-            """),
-            {"space": space, "since": since, "until": until},
-        ).scalar_one()
-    )
-
-
-def book(session: Session, space: str, since: datetime, until: datetime, plate: str) -> None:
-    """A guest's booking claims a space."""
-    session.execute(
-        text("""
-        WITH b AS (
-            INSERT INTO booking (lot_id, space_id, plate, plate_color, starts_at, ends_at,
-                                 tariff_id, total_fen, recorded_at)
-            SELECT s.lot_id, s.id, :plate, 'blue', :since, :until, t.id, 0, :since
-            FROM space s JOIN tariff t ON t.lot_id = s.lot_id WHERE s.code = :space
-            RETURNING id, lot_id, space_id
-        )
-        INSERT INTO space_claim (lot_id, space_id, during, booking_id)
-        SELECT lot_id, space_id, tstzrange(:since, :until), id FROM b
-        """),
-        {"space": space, "since": since, "until": until, "plate": plate},
-    )
-
-
-def fill(session: Session, spaces: Sequence[int], since: datetime, until: datetime) -> None:
-    for n in spaces:
-        book(session, f"B2-{n:03d}", since, until, f"川F{since:%H%M}{n}")
 
 
 def floating_permit(session: Session, places: int, hours: str | None = None) -> int:
