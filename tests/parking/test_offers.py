@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from core import clock
 from core.app import settings
 from core.db import atomic
 from parking import offers
