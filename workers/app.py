@@ -11,6 +11,7 @@ from core.config import settings_from_env
 
 QUEUE = "sweeps"
 SETTLE_SECONDS = 2.0
+WATCH_SECONDS = 15.0
 
 settings = settings_from_env()
 flask_app = new_app(settings)
@@ -41,6 +42,21 @@ celery.conf.update(
             "task": "ledger.settle",
             "schedule": SETTLE_SECONDS,
             "options": {"expires": SETTLE_SECONDS},
+        },
+        "watch": {
+            "task": "parking.watch",
+            "schedule": WATCH_SECONDS,
+            "options": {"expires": WATCH_SECONDS},
+        },
+        "serve-waitlist": {
+            "task": "parking.serve_waitlist",
+            "schedule": WATCH_SECONDS,
+            "options": {"expires": WATCH_SECONDS},
+        },
+        "offer": {
+            "task": "parking.offer",
+            "schedule": 21600.0,
+            "options": {"expires": 21600},
         },
         "expire-personal-data": {
             "task": "devices.expire_personal_data",

@@ -1,5 +1,6 @@
 """Thin tasks: each sweeps rows that are due, in committed batches, until none are left."""
 
+import structlog
 from celery import shared_task
 
 from core import clock
@@ -7,9 +8,11 @@ from core.app import settings
 from core.db import atomic
 from core.idempotency import forget_before
 from ledger.settlement import settle_batch
-from parking import privacy
+from parking import offers, privacy, waitlist, watch
 
 BATCH = 500
+
+log = structlog.get_logger()
 
 
 @shared_task(name="ledger.settle", queue="sweeps")
@@ -41,3 +44,30 @@ def expire_personal_data() -> int:
 def expire_keys() -> int:
     """Forget answers kept for Idempotency-Keys after a week; how many."""
     return atomic(forget_before, clock.now())
+
+
+@shared_task(name="parking.watch", queue="sweeps")
+def watch_garage() -> int:
+    """Release no-shows, keep spaces for who stays on, re-place who comes next; how many."""
+    now, zone = clock.now(), settings().zone
+    done = atomic(watch.tell_overstayers, now)
+    for due, then in watch.STEPS:
+        for row_id in atomic(due, now):
+            try:
+                atomic(then, row_id, now, zone)
+                done += 1
+            except Exception:
+                log.exception("not watched", step=then.__name__, id=row_id)
+    return done
+
+
+@shared_task(name="parking.serve_waitlist", queue="sweeps")
+def serve_waitlist() -> int:
+    """Book for those who wait what came free; how many."""
+    return atomic(waitlist.sweep, clock.now(), settings().zone)
+
+
+@shared_task(name="parking.offer", queue="sweeps")
+def offer() -> int:
+    """Move on how far ahead spaces are offered; how many spaces."""
+    return atomic(offers.refresh_all, clock.now(), settings().zone)

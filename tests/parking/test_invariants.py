@@ -172,7 +172,8 @@ def test_a_free_space_may_be_claimed_again_after_the_stay_before(busy: Session) 
     SELECT lot_id, {released}, {FROM_ONE}, id FROM s
     """
     assert refusal(busy, again) is None
-    taken = again.replace(str(released), "(SELECT min(space_id) FROM space_claim WHERE live)")
+    in_use = "(SELECT min(space_id) FROM space_claim WHERE live)"
+    taken = again.replace(f"lot_id, {released}", f"lot_id, {in_use}")
     assert "ex_space_claim_one_at_a_time" in (refusal(busy, taken) or "")
 
 
