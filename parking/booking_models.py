@@ -29,12 +29,12 @@ ACTIVE = "status IN ('confirmed', 'checked_in')"
 
 
 def one_element(column: str) -> Any:
-    """A number as a range of itself: its GiST operator class is built in, a plain number's is not."""
+    """A number as a range of itself: GiST knows ranges by itself, numbers only with an extension."""
     return func.int8range(literal_column(column), literal_column(column), "[]")
 
 
 class SharingWindow(Base):
-    """When an owner offers a private space: weekly hours (they may wrap midnight) in a date span."""
+    """When an owner offers a private space: weekly hours, which may wrap midnight, in a date span."""
 
     __tablename__ = "sharing_window"
     __table_args__ = (

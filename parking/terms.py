@@ -8,6 +8,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+JUST_NOW = timedelta(minutes=2)
+"""A booking may begin this long ago."""
+
 Order = Literal["first-come", "least-used"]
 Prefer = Literal["community", "private"]
 
@@ -22,12 +25,15 @@ class TermsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Validated booking terms; `dataclasses.asdict` gives back the stored JSON."""
+    """Validated booking terms; `dataclasses.asdict` gives back the stored JSON.
+
+    Without a step (0) a booking begins and ends at any instant.
+    """
 
     least_minutes: int = 30
     most_minutes: int = 7 * 1440
     ahead_minutes: int = 30 * 1440
-    step_minutes: int = 1
+    step_minutes: int = 0
     household_open: int = 5
     household_month_minutes: int = 200 * 60
     early_minutes: int = 15
@@ -63,7 +69,7 @@ _WHOLE_NUMBERS: dict[str, tuple[str, int, int]] = {
     "lead_minutes": ("下一位到来前的提醒时间", 0, _DAY),
 }
 _CHOICES: dict[str, tuple[str, tuple[object, ...]]] = {
-    "step_minutes": ("预约起止的时间刻度（分钟）", (1, 5, 15)),
+    "step_minutes": ("预约起止的时间刻度（分钟）", (0, 1, 5, 15)),
     "order": ("车位紧张时的次序", ("first-come", "least-used")),
     "prefer": ("优先分配的车位", ("community", "private")),
 }
@@ -106,7 +112,7 @@ def _contradictions(terms: Terms) -> dict[str, list[str]]:
     if terms.least_minutes > terms.most_minutes:
         found["least_minutes"] = ["最短预约时长：不得超过最长预约时长（most_minutes）"]
     for field in ("least_minutes", "most_minutes"):
-        if getattr(terms, field) % terms.step_minutes:
+        if terms.step_minutes and getattr(terms, field) % terms.step_minutes:
             name = _WHOLE_NUMBERS[field][0]
             found.setdefault(field, []).append(f"{name}：须为时间刻度（step_minutes）的整数倍")
     if terms.household_month_minutes < terms.least_minutes:
@@ -133,12 +139,13 @@ def refusal(
 ) -> tuple[str, str] | None:
     """Field and rule that `[starts_at, ends_at)`, asked for at `now`, breaks; None when it may be.
 
-    The step that is running may still be booked: a driver at the gate books "from now".
+    What began a moment ago, and the step that is running, may still be booked: a driver at the
+    gate books "from now", and clocks differ.
     Raises ValueError when an instant is naive.
     """
     if wrong := length_refusal(terms, starts_at, ends_at):
         return wrong
-    if starts_at <= now - timedelta(minutes=terms.step_minutes):
+    if starts_at < now - max(JUST_NOW, timedelta(minutes=terms.step_minutes)):
         return "starts_at", "must not be in the past"
     if starts_at > now + timedelta(minutes=terms.ahead_minutes):
         return "starts_at", f"must be at most {_length(terms.ahead_minutes)} ahead"
@@ -150,7 +157,9 @@ def length_refusal(terms: Terms, starts_at: datetime, ends_at: datetime) -> tupl
     if starts_at.tzinfo is None or ends_at.tzinfo is None:
         raise ValueError("instants must be aware")
     for field, instant in (("starts_at", starts_at), ("ends_at", ends_at)):
-        if instant.second or instant.microsecond or instant.minute % terms.step_minutes:
+        if terms.step_minutes and (
+            instant.second or instant.microsecond or instant.minute % terms.step_minutes
+        ):
             return field, _step_rule(terms.step_minutes)
     length = ends_at - starts_at
     if length <= timedelta(0):
