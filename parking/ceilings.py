@@ -80,11 +80,22 @@ def _dearest(rules: Rules, period: str) -> int:
     def fen(entered: datetime, until: datetime) -> int:
         return price(tariff, entered, until).total_fen if entered < until else 0
 
-    return max(
-        fen(entered, until) - fen(entered, since)
+    looked_at = {
+        (entered - day, _kinds(calendar, since, until)): (entered, since, until)
         for day in days
         for entered, since, until in parts(plain, day)
+    }
+    return max(
+        fen(entered, until) - fen(entered, since) for entered, since, until in looked_at.values()
     )
+
+
+def _kinds(
+    calendar: Mapping[date, DayKind], since: datetime, until: datetime
+) -> tuple[DayKind | None, ...]:
+    """The kinds of the days of a period and of the day before: all that tells sequences apart."""
+    days = ((until - timedelta(microseconds=1)).date() - since.date()).days
+    return tuple(calendar.get(since.date() + n * _DAY) for n in range(-1, days + 1))
 
 
 Part = tuple[datetime, datetime, datetime]
