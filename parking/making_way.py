@@ -2,29 +2,24 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg.rows import DictRow
 
-from core.db import Connection, fetch_row, send
+from core.db import Connection, send
 from core.errors import Problem
 from identity.notices import told
 from parking import claims
-from parking.allocation import Wish
-from parking.terms import Terms, parse_terms
+from parking.booking_facts import terms_of, wish_of
 
-# An active booking with what moving it and telling its guest takes.
+# Active bookings with what moving them and telling their guests takes.
 BOOKED = """
 SELECT b.id, b.space_id, b.lot_id, b.household_id, b.status, b.starts_at, b.ends_at, b.wish,
-    space.code AS space, lot.kind
+    space.code AS space, lot.kind,
+    (SELECT rules FROM booking_terms t WHERE t.lot_id = b.lot_id AND t.valid_from <= %(now)s
+     ORDER BY t.valid_from DESC LIMIT 1) AS terms
 FROM booking b JOIN space ON space.id = b.space_id JOIN lot ON lot.id = b.lot_id
 WHERE b.status IN ('confirmed', 'checked_in')
-"""
-
-TERMS = """
-SELECT rules FROM booking_terms WHERE lot_id = %(lot)s AND valid_from <= %(now)s
-ORDER BY valid_from DESC LIMIT 1
 """
 
 
@@ -44,7 +39,7 @@ def make_way(
     for booking in bookings:
         space = None
         if booking["status"] == "confirmed":
-            wish = _wish(connection, booking, now)
+            wish = wish_of(booking["wish"], terms_of(booking), booking["kind"])
             space = claims.moved(connection, booking["id"], now=now, zone=zone, wish=wish)
         if space is None:
             in_the_way.append(booking)
@@ -60,20 +55,6 @@ def make_way(
             moved(booking)
     if in_the_way:
         raise _refused(in_the_way)
-
-
-def _wish(connection: Connection, booking: DictRow, now: datetime) -> Wish:
-    row = fetch_row(connection, (TERMS, {"lot": booking["lot_id"], "now": now}))
-    terms = parse_terms(row["rules"]) if row else Terms()
-    wish: dict[str, Any] = booking["wish"]
-    return Wish(
-        charging=bool(wish.get("charging")),
-        accessible=bool(wish.get("accessible")),
-        near=wish.get("near"),
-        prefer=terms.prefer,
-        kind=booking["kind"],
-        least_minutes=terms.least_minutes,
-    )
 
 
 def _text(booking: DictRow, space: str, zone: ZoneInfo) -> str:
