@@ -57,6 +57,7 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "POST /api/v1/lots/<string:code>/lanes": ADMINS,
     "POST /api/v1/lots/<string:code>/spaces": ADMINS,
     "GET /api/v1/lots/<string:code>/availability": PEOPLE,
+    "POST /api/v1/tariffs/<int:tariff_id>/what-if": BOOKS,
     "GET /api/v1/lots/<string:code>/draws": PEOPLE,
     "GET /api/v1/lots/<string:code>/fairness": PEOPLE,
     "GET /api/v1/waitlist": (RESIDENT, *DESK),
