@@ -29,12 +29,12 @@ ACTIVE = "status IN ('confirmed', 'checked_in')"
 
 
 def one_element(column: str) -> Any:
-    """A number as a range of itself: GiST knows ranges by itself, numbers only with an extension."""
+    """A number as a range of itself: for plain numbers GiST would need an extension."""
     return func.int8range(literal_column(column), literal_column(column), "[]")
 
 
 class SharingWindow(Base):
-    """When an owner offers a private space: weekly hours, which may wrap midnight, in a date span."""
+    """When an owner offers a private space: weekly hours, perhaps over midnight, for some dates."""
 
     __tablename__ = "sharing_window"
     __table_args__ = (
