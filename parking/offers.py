@@ -38,19 +38,24 @@ WHERE p.space_id IS NOT NULL AND p.hours @> '[{"on_holidays": false}]'
 # A statement of its own: what is read after it is what whoever held the lock has left.
 LOCK = "SELECT id FROM space WHERE id = ANY(%(spaces)s) ORDER BY id FOR UPDATE"
 
-WRITE = """
-UPDATE space SET offered = wanted.offered
-FROM unnest(%(spaces)s::bigint[], %(offers)s::tstzmultirange[]) AS wanted (id, offered)
+# Most private spaces are offered alike, so what they offer is sent once for all of them.
+WANTED = """(
+    SELECT space.id, pattern.offered
+    FROM unnest(%(spaces)s::bigint[], %(patterns)s::int[]) AS space (id, pattern)
+    JOIN unnest(%(offers)s::tstzmultirange[]) WITH ORDINALITY AS pattern (offered, number)
+        ON pattern.number = space.pattern
+) AS wanted"""
+
+WRITE = f"""
+UPDATE space SET offered = wanted.offered FROM {WANTED}
 WHERE space.id = wanted.id AND space.offered IS DISTINCT FROM wanted.offered
 RETURNING space.id
-"""
+"""  # noqa: S608 - constants of ours
 
 OUTSIDE = f"""
 {BOOKED}
-AND EXISTS (
-    SELECT FROM unnest(%(spaces)s::bigint[], %(offers)s::tstzmultirange[]) AS wanted (id, offered)
-    WHERE wanted.id = b.space_id AND NOT wanted.offered @> tstzrange(b.starts_at, b.ends_at)
-)
+AND EXISTS (SELECT FROM {WANTED} WHERE wanted.id = b.space_id
+            AND NOT wanted.offered @> tstzrange(b.starts_at, b.ends_at))
 ORDER BY b.starts_at, b.id FOR UPDATE OF b
 """
 
@@ -142,10 +147,16 @@ def _written(connection: Connection, offers: Offers) -> set[int]:
 
 
 def _values(offers: Offers) -> dict[str, Any]:
-    return {"spaces": list(offers), "offers": [_multirange(one) for one in offers.values()]}
+    numbers: dict[tuple[Span, ...] | None, int] = {}
+    patterns = [
+        numbers.setdefault(None if one is None else tuple(one), len(numbers) + 1)
+        for one in offers.values()
+    ]
+    shown = [_multirange(one) for one in numbers]
+    return {"spaces": list(offers), "patterns": patterns, "offers": shown}
 
 
-def _multirange(offer: list[Span] | None) -> TimestamptzMultirange | None:
+def _multirange(offer: tuple[Span, ...] | None) -> TimestamptzMultirange | None:
     if offer is None:
         return None
     first, last = ALWAYS
