@@ -162,7 +162,7 @@ def _replaced(connection: Connection, standing: DictRow, now: datetime, zone: Zo
     """Whether the next booking of a space found another; otherwise an operator hears of it."""
     with connection.cursor(row_factory=dict_row) as cursor:
         sql = f"{BOOKED} AND b.id = %(id)s AND b.space_id = %(space)s FOR UPDATE OF b"
-        values = {"id": standing["next_id"], "space": standing["space_id"]}
+        values = {"id": standing["next_id"], "space": standing["space_id"], "now": now}
         rows = cursor.execute(sql, values).fetchall()
     try:
         make_way(connection, rows, now=now, zone=zone)
