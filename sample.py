@@ -20,10 +20,10 @@ from identity import people
 from identity.models import Person
 from ledger.models import SplitRule
 from lockers import cabinets
-from parking import lots, rights
+from parking import lots, racks, rights, tags
 from parking.models import Lot
 from parking.plates import Plate
-from parking.tariff import CapPer, Rules
+from parking.rules import CapPer, Energy, Rules
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -48,7 +48,12 @@ EBIKE_RULES = Rules(
     cap_fen=100,
     cap_per=CapPer.CALENDAR_DAY,
     leave_within_minutes=15,
+    energy=Energy(electricity_fen_per_kwh=56, service_fen_per_kwh=40, longest_minutes=600),
 )
+GROUP = 20
+"""E-bikes side by side: 濮阳 allows no more, 安徽 allows 25."""
+CHARGING_GROUPS = 6
+CARDS = {"resident": "5DC0917A"}
 PRIVATE_SPACES = 20
 
 # role in sample.json: (username, role, name, household, plate)
@@ -110,6 +115,10 @@ def _people(session: Session) -> dict[str, Any]:
         if household and plate:
             rights.register_vehicle(session, household.id, plate)
             users[part]["plate"] = plate.text
+        card = tags.card(CARDS.get(part, ""))
+        if household and card:
+            racks.register_ebike(session, household.id, card)
+            users[part]["tag"] = card.text
     return users
 
 
@@ -125,7 +134,8 @@ def _garages(session: Session) -> None:
     if owner:
         owners["B2-001"] = owner.id
     lots.add_spaces(session, garage, codes, owners)
-    lots.add_spaces(session, rack, [f"EB-{n:03d}" for n in range(1, 221)])
+    racks.furnish(session, "B2", codes, {"compartment": "B2-1"})
+    _spots(session, rack)
     lots.add_lane(session, garage, code="b2-entry", name="B2 入口", direction="entry")
     lots.add_lane(session, garage, code="b2-exit", name="B2 出口", direction="exit")
     lots.add_tariff(session, garage, asdict(CAR_RULES), BEGINNING)
@@ -141,6 +151,19 @@ def _garages(session: Session) -> None:
             ends_at=BEGINNING + timedelta(days=3650),
             space="B2-001",
         )
+
+
+def _spots(session: Session, rack: Lot) -> None:
+    """220 spots in groups of 20, apart from the cars; the first six groups charge."""
+    codes = [f"EB-{n:03d}" for n in range(1, 221)]
+    lots.add_spaces(session, rack, codes)
+    for first in range(0, len(codes), GROUP):
+        number = first // GROUP + 1
+        name, charging = f"G{number:02d}", number <= CHARGING_GROUPS
+        racks.add_group(session, rack.code, name, GROUP)
+        made = {"group": name, "charging": charging}
+        made["compartment"] = "EB-charging" if charging else "EB-parking"
+        racks.furnish(session, rack.code, codes[first : first + GROUP], made)
 
 
 def _split_rules(session: Session) -> None:
@@ -205,6 +228,8 @@ def _renew(session: Session) -> dict[str, Any]:
         users[part] = {"username": username, "password": password}
         if plate:
             users[part]["plate"] = plate.text
+        if part in CARDS:
+            users[part]["tag"] = CARDS[part]
     devices = {}
     for part, (code, *_) in DEVICES.items():
         issued = registry.rotate(session, code, clock.now())

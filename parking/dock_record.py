@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from psycopg.rows import DictRow, dict_row
 
 from core.db import Connection, Statement
+from devices import exceptions
 from ledger.charges import NewCharge, raised
 from ledger.payments import NewPayment, received
 from parking.charging import ELECTRICITY, EnergyFee, energy_fee, implausible, too_long
@@ -40,12 +41,6 @@ END_CHARGINGS = """
 UPDATE charging SET ended_at = greatest(started_at, %(at)s), energy_wh = 0,
     stop_reason = %(no_reading)s
 WHERE stay_id = %(stay)s AND ended_at IS NULL
-"""
-
-CASE_OF_STAY = """
-INSERT INTO exception_case (subject, subject_id, reason, plate, raised_at)
-VALUES ('stay', %(stay)s, %(reason)s, %(plate)s, %(at)s)
-ON CONFLICT (subject, subject_id, reason) DO NOTHING
 """
 
 CASE_OF_EVENT = """
@@ -134,7 +129,9 @@ def charging_read(
     if prices is None:
         return statements
     if too_long(prices, began_at, reading.ended_at):
-        statements.append(case_of_stay(account.stay_id, "charging-too-long", account.plate, now))
+        statements.append(
+            exceptions.raised("stay", account.stay_id, "charging-too-long", account.plate, now)
+        )
     fee = energy_fee(
         prices,
         reading.energy_wh,
@@ -163,11 +160,6 @@ def charging_paid(charging_id: int, amount_fen: int, household_id: int, at: date
             occurred_at=at,
         )
     )
-
-
-def case_of_stay(stay_id: int, reason: str, plate: str | None, at: datetime) -> Statement:
-    """An operator should look at a stay; told once."""
-    return CASE_OF_STAY, {"stay": stay_id, "reason": reason, "plate": plate, "at": at}
 
 
 def case_of_event(event_id: int, reason: str, plate: str | None, at: datetime) -> Statement:

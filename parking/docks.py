@@ -13,8 +13,9 @@ from devices import events
 from devices.events import Event, Receipt
 from parking import dock, dock_history, dock_stays, record
 from parking.dock_bill import bill_of_stay
-from parking.dock_facts import CONNECTED, UNKNOWN_CHARGING, Look, look, look_charging
+from parking.dock_facts import CONNECTED, Look, look, look_charging
 from parking.dock_history import REPLAYED
+from parking.dock_look import UNKNOWN_CHARGING
 from parking.dock_record import Account, Reading, charging_read
 from parking.dock_texts import told
 from parking.plates import Plate
@@ -36,23 +37,12 @@ def answer(
     an unknown token, 403 when the device is no dock, 409 when its key came before with other
     content.
     """
-    comes = event.type == CONNECTED
-    seen = look(
-        connection,
-        token_digest=token_digest,
-        key=event.key,
-        spot=spot,
-        plate=plate,
-        comes=comes,
-        at=event.at,
-        since=event.recorded_at if event.history else event.at,
-        now=event.recorded_at,
-    )
+    seen = look(connection, event, token_digest=token_digest, spot=spot, plate=plate)
     if seen.row["seen_at"] is not None:
         return _repeated(event, seen.row)
     if event.history or seen.row["overtaken"]:
         decision, statements = dock_history.book(connection, event, seen, plate, zone)
-    elif comes:
+    elif event.type == CONNECTED:
         decision, statements = _comes(event, seen, plate, _when(event, seen.row), zone)
     else:
         at = _when(event, seen.row)
@@ -71,14 +61,7 @@ def charged(
     A reading that fits no charging waits as an exception, until the e-bike's coming is heard of
     or a person settles it. Raises Problem as `answer` does.
     """
-    row = look_charging(
-        connection,
-        token_digest=token_digest,
-        key=event.key,
-        spot=spot,
-        at=event.at,
-        now=event.recorded_at,
-    )
+    row = look_charging(connection, event, token_digest=token_digest, spot=spot)
     if row["seen_at"] is not None:
         return _repeated(event, row)
     reading = Reading(

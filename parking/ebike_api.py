@@ -49,7 +49,7 @@ def add_group(new: dict[str, Any], code: str) -> dict[str, Any]:
 @blueprint.arguments(FurnishSchema)
 @blueprint.response(204)
 def furnish(changes: dict[str, Any], code: str) -> None:
-    """Say what spaces are like: group, fire compartment, charging, accessible, building."""
+    """Set up spaces: group, fire compartment, charging or not."""
     codes = changes.pop("codes")
     atomic(racks.furnish, code, codes, changes)
 

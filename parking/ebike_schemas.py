@@ -19,7 +19,7 @@ class GroupSchema(Schema):
 
 
 class FurnishSchema(Schema):
-    """What spaces are like; what is absent stays as it is."""
+    """How spaces are set up; what is absent stays as it is."""
 
     codes = fields.List(
         fields.String(validate=CODE), required=True, validate=validate.Length(1, 1000)
@@ -27,8 +27,6 @@ class FurnishSchema(Schema):
     group = fields.String(allow_none=True, validate=CODE)
     compartment = fields.String(allow_none=True, validate=NAME)
     charging = fields.Boolean(truthy={True}, falsy={False})
-    accessible = fields.Boolean(truthy={True}, falsy={False})
-    building = fields.String(allow_none=True, validate=NAME)
 
     @ma.validates_schema
     def something_changes(self, data: dict[str, object], **_: object) -> None:

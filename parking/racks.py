@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, RowMapping, func, select, text, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.errors import Problem, invalid, not_found
 from parking.booking_models import SpaceClaim
@@ -63,17 +63,19 @@ def groups(session: Session, lot: str) -> Sequence[RowMapping]:
 
 
 def furnish(session: Session, lot: str, codes: Sequence[str], changes: dict[str, Any]) -> None:
-    """Say what spaces of a lot are like: group (its code), compartment, charging, building, …
+    """Set up spaces of a lot: group (its code), fire compartment, charging or not.
 
     Keys absent stay as they are. Problem 422 for spaces or groups the lot has not, and when a
     charging spot of a rack would lie in one fire compartment with cars; 409 when a space is
-    claimed whose group would change.
+    claimed whose group would change, or that would cease to charge.
     """
     place = lot_by_code(session, lot)
     values = dict(changes)
     if "group" in values:
         values["group_id"] = _group_id(session, place, values.pop("group"))
-        _check_unclaimed(session, place, codes, values["group_id"])
+        _check_unclaimed(session, codes, Space.group_id.is_distinct_from(values["group_id"]))
+    if values.get("charging") is False:
+        _check_unclaimed(session, codes, Space.charging)
     session.execute(text(ONE_AT_A_TIME))
     changed = session.scalars(
         update(Space)
@@ -84,6 +86,11 @@ def furnish(session: Session, lot: str, codes: Sequence[str], changes: dict[str,
     ).all()
     if missing := sorted(set(codes) - set(changed)):
         raise invalid("codes", f"this lot has no {', '.join(missing[:5])}")
+    check_compartments(session)
+
+
+def check_compartments(session: Session) -> None:
+    """Problem 422 when a charging spot of a rack lies in one fire compartment with cars."""
     if spot := session.scalar(text(BESIDE_CARS)):
         raise invalid("compartment", f"fire-compartment: {spot} charges where cars stand")
 
@@ -132,16 +139,17 @@ def _group_id(session: Session, lot: Lot, code: str | None) -> int | None:
 
 
 def _check_unclaimed(
-    session: Session, lot: Lot, codes: Sequence[str], group_id: int | None
+    session: Session,
+    codes: Sequence[str],
+    changes: ColumnElement[bool] | InstrumentedAttribute[bool],
 ) -> None:
-    """Claims carry the group they count in, so a spot changes groups while nobody claims it."""
+    """Claims carry the group they count in, and were made for what the space is."""
     query = (
         select(Space.code)
-        .join(SpaceClaim, (SpaceClaim.space_id == Space.id) & (SpaceClaim.lot_id == lot.id))
-        .where(SpaceClaim.live, Space.code.in_(codes))
-        .where(Space.group_id.is_distinct_from(group_id))
+        .join(SpaceClaim, (SpaceClaim.space_id == Space.id) & SpaceClaim.live)
+        .where(Space.code.in_(codes), changes)
         .order_by(Space.code)
         .limit(1)
     )
     if claimed := session.scalar(query):
-        raise Problem(409, "space-claimed", f"{claimed} is claimed; its group cannot change now.")
+        raise Problem(409, "space-claimed", f"{claimed} is claimed now.")

@@ -111,6 +111,43 @@ def test_a_booked_spot_waits_and_another_free_one_takes_the_booking_over(
     assert connect(rack, "EB-002", tomorrow + 2 * MINUTES, tag=STRANGER)["action"] == "open"
 
 
+def ask_for(rack: Community, key: str, **said: Any) -> tuple[int, dict[str, Any]]:
+    """Ana books at the rack by her card, an hour from noon on."""
+    body = {
+        "lot": "EB",
+        "plate": CARD,
+        "starts_at": (NOON + HOURS).isoformat(),
+        "ends_at": (NOON + 4 * HOURS).isoformat(),
+    }
+    with clock.at(NOON):
+        answer = rack.client.post(
+            "/api/v1/bookings",
+            json=body | said,
+            headers=rack.as_person("ana") | {"Idempotency-Key": key},
+        )
+    return answer.status_code, answer.get_json()
+
+
+def test_who_books_a_charger_by_card_charges_there(rack: Community) -> None:
+    top_up(rack, "ana", 1000)
+    status, booking = ask_for(rack, "k", preferences={"charging": True})
+    assert (status, booking["space"], booking["total_fen"]) == (201, "EB-011", 50)
+    came = connect(rack, "EB-011", NOON + 50 * MINUTES)
+    assert (came["reason"], came["booking_id"]) == ("booking", booking["id"])
+    measured(rack, "EB-011", NOON + 3 * HOURS, energy_wh=500, seconds=7000)
+    gone = release(rack, "EB-011", NOON + 4 * HOURS + 10 * MINUTES)
+    assert gone["fee"]["total_fen"] == booking["total_fen"] + 50
+    settle_all()
+    assert verified(rack)["ok"] is True
+
+
+def test_no_booking_is_given_a_charger_where_cars_stand(rack: Community, session: Session) -> None:
+    session.execute(text("UPDATE space SET compartment = 'rack' WHERE code = 'B2-001'"))
+    session.commit()
+    assert ask_for(rack, "k1", preferences={"charging": True})[0] == 409
+    assert ask_for(rack, "k2")[0] == 201
+
+
 def test_an_ebike_of_a_booking_is_shown_its_own_spot_when_this_one_is_not_free(
     rack: Community, session: Session
 ) -> None:

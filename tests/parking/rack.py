@@ -124,8 +124,8 @@ def measured(
     **said: Any,
 ) -> dict[str, Any]:
     """The charger says what it measured; the receipt."""
-    values = {"energy_wh": energy_wh, "seconds": seconds, "stop_reason": "full"}
-    return say(community, "charging_ended", spot, at, **values, **said)
+    said |= {"energy_wh": energy_wh, "seconds": seconds, "stop_reason": "full"}
+    return say(community, "charging_ended", spot, at, **said)
 
 
 def book(
