@@ -4,8 +4,9 @@ Both ask the very question that booking asks (`claims.FREE`), so what they say i
 given to whoever asked at once.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,6 +28,9 @@ MOST = 3
 STEP = timedelta(minutes=30)
 FURTHEST = timedelta(days=1)
 """Other times lie this far apart, and this far away at most."""
+
+LONGEST = timedelta(days=366)
+"""No terms allow a longer booking."""
 
 _LOOKED_AT = 4 * MOST
 
@@ -132,10 +136,13 @@ def availability(
 ) -> dict[str, Any]:
     """How many spaces of a lot could be booked for `[starts_at, ends_at)`.
 
-    Problem 404 if there is no such lot, 422 when the time does not end after it starts.
+    Problem 404 if there is no such lot, 422 when the time does not end after it starts, or is
+    longer than any booking may be.
     """
     if ends_at <= starts_at:
         raise invalid("ends_at", "must be later than starts_at")
+    if ends_at - starts_at > LONGEST:
+        raise invalid("ends_at", f"must be at most {LONGEST.days} days after starts_at")
     connection = driver(session)
     asked = _asked(Wish(), now) | {"code": code, "starts": starts_at, "ends": ends_at}
     row = fetch_row(connection, (BOOKABLE, asked))
@@ -146,7 +153,7 @@ def availability(
         "starts_at": starts_at,
         "ends_at": ends_at,
         "total": row["total"],
-        "bookable": _bookable(connection, row, zone),
+        "bookable": _bookable(row, _kept(connection, row["lot_id"], starts_at, ends_at), zone),
     }
 
 
@@ -171,6 +178,7 @@ def alternatives(
     connection = driver(session)
     row = fetch_row(connection, (TERMS, {"lot": lot_id, "now": now}))
     terms = terms_of(row or {"terms": None})
+    kept = _kept(connection, lot_id, starts_at - FURTHEST, ends_at + FURTHEST)
     asked = _asked(wish, now) | {
         "lot": lot_id,
         "plate": plate,
@@ -178,16 +186,18 @@ def alternatives(
         "ends": ends_at,
         "length": ends_at - starts_at,
         "shifts": _other_starts(terms, starts_at, ends_at, now),
-        "limit": _LOOKED_AT,
+        "limit": _LOOKED_AT if kept else MOST,
     }
-    found = []
     with connection.cursor(row_factory=dict_row) as cursor:
-        for question in (OTHER_TIMES, OTHER_LOTS):
-            rows = cursor.execute(question, asked).fetchall()
-            counted = ((row, _bookable(connection, row, zone)) for row in rows)
-            free = ((row, bookable) for row, bookable in counted if bookable)
-            found += [_shown(row, bookable, zone, of) for row, bookable in islice(free, MOST)]
-    return found
+        times = cursor.execute(OTHER_TIMES, asked).fetchall()
+        elsewhere = cursor.execute(OTHER_LOTS, asked).fetchall()
+    here = [(row, _bookable(row, kept, zone)) for row in times]
+    there = [
+        (row, _bookable(row, _kept(connection, row["lot_id"], starts_at, ends_at), zone))
+        for row in elsewhere
+    ]
+    found = [[one for one in some if one[1]][:MOST] for some in (here, there)]
+    return [_shown(row, bookable, zone, of) for row, bookable in chain(*found)]
 
 
 def _other_starts(
@@ -221,12 +231,16 @@ def _asked(wish: Wish, now: datetime) -> dict[str, Any]:
     }
 
 
-def _bookable(connection: Connection, row: DictRow, zone: ZoneInfo) -> int:
-    """What of the free spaces is left when floating permits have theirs."""
-    if not row["community"]:
-        return int(row["private"])
-    values = {"lot": row["lot_id"], "since": row["starts_at"], "ends": row["ends_at"]}
+def _kept(
+    connection: Connection, lot_id: int, since: datetime, until: datetime
+) -> list[tuple[Any, ...]]:
+    """The floating permits of a lot for which places are kept free at some time."""
+    values = {"lot": lot_id, "since": since, "ends": until}
     with connection.cursor(row_factory=tuple_row) as cursor:
-        floating = cursor.execute(FLOATING, values).fetchall()
+        return cursor.execute(FLOATING, values).fetchall()
+
+
+def _bookable(row: DictRow, floating: Sequence[tuple[Any, ...]], zone: ZoneInfo) -> int:
+    """What of the free spaces is left when floating permits have theirs."""
     kept = reserved(floating, row["starts_at"], row["ends_at"], zone)
     return int(max(0, row["community"] - kept) + row["private"])

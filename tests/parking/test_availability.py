@@ -156,6 +156,18 @@ def test_no_time_in_the_past_nor_further_than_the_terms_allow(
     assert [(one["starts_at"] - last_day) / HOUR for one in others] == [-2, -2.5, -3]
 
 
+def test_no_time_at_which_floating_permits_need_what_is_left(
+    session: Session, community: Community
+) -> None:
+    nights = '[{"weekdays": [1, 2, 3, 4, 5, 6, 7], "from": "20:00", "to": "09:00"}]'
+    floating_permit(session, 5, nights)
+    fill(session, range(1, 6), TEN, TWELVE)
+    others = alternatives(
+        session, lot_id(session), TEN, TEN + HOUR, wish=Wish(), now=NOON, zone=ZONE
+    )
+    assert [(one["starts_at"] - TEN) / HOUR for one in others] == [-1, -1.5, -2]
+
+
 def test_other_lots_of_the_kind_are_named_and_times_of_the_same_plate_left_out(
     session: Session, community: Community
 ) -> None:
@@ -208,16 +220,18 @@ def test_the_route_answers_what_was_asked(community: Community, session: Session
         headers = community.as_person("ana")
         said = community.client.get(address, query_string=asked, headers=headers)
         turned = {"starts_at": asked["ends_at"], "ends_at": asked["starts_at"]}
+        ages = asked | {"ends_at": "2028-11-23T20:00:00+08:00"}
         naive = {name: value.removesuffix("+08:00") for name, value in asked.items()}
         refused = [
             community.client.get(address, query_string=query, headers=headers).get_json()
-            for query in (turned, naive, {})
+            for query in (turned, ages, naive, {})
         ]
         nowhere = community.client.get(
             "/api/v1/lots/X/availability", query_string=asked, headers=headers
         )
     assert said.get_json() == asked | {"lot": "B2", "total": 5, "bookable": 4}
     assert [sorted(problem["errors"]) for problem in refused] == [
+        ["ends_at"],
         ["ends_at"],
         ["ends_at", "starts_at"],
         ["ends_at", "starts_at"],
