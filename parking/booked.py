@@ -105,7 +105,7 @@ def _terms(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "free_cancellation_until": starts_at - timedelta(minutes=terms.cancel_free_minutes),
         "cancel_fee_fen": cancel_fee_fen(terms, total, starts_at, now) if open_to_cancel else None,
         "no_show_fee_fen": no_show_fee_fen(terms, total),
-        "hold_until": starts_at + timedelta(minutes=terms.hold_minutes),
+        "hold_until": min(row["ends_at"], starts_at + timedelta(minutes=terms.hold_minutes)),
         "early_minutes": terms.early_minutes,
         "late_minutes": terms.late_minutes,
     }

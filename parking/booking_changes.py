@@ -1,5 +1,6 @@
 """Changing a booking: another end, or none at all. Its tariff and terms stay as they were."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,6 +9,8 @@ from psycopg.rows import DictRow, dict_row
 
 from core.db import Connection, Session, Statement, driver, pipeline, send
 from core.errors import Problem, invalid, not_found
+from core.money import yuan
+from identity import notices
 from ledger.charges import NewCharge, raised
 from parking import booked, claims, waitlist
 from parking.allocation import Wish, ranked
@@ -67,6 +70,8 @@ def change_end(
     connection = driver(session)
     row = _alone(connection, booking_id, household_id)
     _check_change(row, ends_at, now)
+    if ends_at == row["ends_at"]:
+        return booked.booking(connection, booking_id, household_id, now=now, zone=zone)
     if ends_at > row["ends_at"]:
         space_id = _room_to_extend(session, row, ends_at, now, zone)
     else:
@@ -78,7 +83,13 @@ def change_end(
     send(connection, [(HOLD, values), (CHANGE, values)])
     if ends_at < row["ends_at"]:
         waitlist.serve(session, row["lot_id"], now, zone)
-    return booked.booking(connection, booking_id, household_id, now=now, zone=zone)
+    changed = booked.booking(connection, booking_id, household_id, now=now, zone=zone)
+    if household_id is None:
+        said = (
+            f"物业已将您的预约改为：{_what(changed, zone)}，费用 {yuan(changed['total_fen'])} 元。"
+        )
+        send(connection, _told(row, "booking-changed", said, now))
+    return changed
 
 
 def cancel(
@@ -94,8 +105,14 @@ def cancel(
     if row["status"] != "confirmed":
         detail = "Only a booking for which nobody has come yet can be cancelled."
         raise Problem(409, "not-cancellable", detail, booking_status=row["status"])
-    cancelled = (CANCEL, {"id": booking_id, "at": now})
-    send(connection, [cancelled, claims.released(booking_id, now), *_fee(row, now)])
+    statements = [(CANCEL, {"id": booking_id, "at": now}), claims.released(booking_id, now)]
+    fee_fen = cancel_fee_fen(terms_of(row), row["total_fen"], row["starts_at"], now)
+    if fee_fen:
+        statements.append(_fee(row, fee_fen, now))
+    if household_id is None:
+        said = f"物业已取消您的预约：{_what(row, zone)}，取消费 {yuan(fee_fen)} 元。"
+        statements += _told(row, "booking-cancelled", said, now)
+    send(connection, statements)
     waitlist.serve(session, row["lot_id"], now, zone)
     return booked.booking(connection, booking_id, household_id, now=now, zone=zone)
 
@@ -162,11 +179,8 @@ def _free(
     return ranked(found, wish)
 
 
-def _fee(row: DictRow, now: datetime) -> list[Statement]:
-    """The charge for cancelling late, if the terms ask for one."""
-    fen = cancel_fee_fen(terms_of(row), row["total_fen"], row["starts_at"], now)
-    if not fen:
-        return []
+def _fee(row: DictRow, fee_fen: int, now: datetime) -> Statement:
+    """The charge for cancelling late."""
     label = f"取消预约 {row['lot']} {row['space']}"
     rule = f"terms:{row['terms_id'] or 'default'}/late-cancel"
     charge = NewCharge(
@@ -176,8 +190,22 @@ def _fee(row: DictRow, now: datetime) -> list[Statement]:
         income="booking",
         household_id=row["household_id"],
         owner_household_id=row["owner_household_id"],
-        amount_fen=fen,
+        amount_fen=fee_fen,
         occurred_at=now,
-        lines=[{"label": label, "amount_fen": fen, "rule": rule}],
+        lines=[{"label": label, "amount_fen": fee_fen, "rule": rule}],
     )
-    return [raised(charge)]
+    return raised(charge)
+
+
+def _told(row: DictRow, kind: str, said: str, now: datetime) -> list[Statement]:
+    """The household hears what the desk did to its booking."""
+    if row["household_id"] is None:
+        return []
+    about = {"about": "booking", "about_id": row["id"]}
+    return [notices.told(row["household_id"], kind, said, **about, at=now)]
+
+
+def _what(row: Mapping[str, Any], zone: ZoneInfo) -> str:
+    starts_at, ends_at = (row[name].astimezone(zone) for name in ("starts_at", "ends_at"))
+    when = f"{starts_at:%m月%d日 %H:%M} 至 {ends_at:%m月%d日 %H:%M}"
+    return f"{row['plate']}，{row['lot']} {row['space']}，{when}"

@@ -167,7 +167,7 @@ WRONG: dict[str, tuple[dict[str, Any], int, str]] = {
     "before there were prices": ({"lot": "B4"}, 409, "no-tariff"),
     "SQL for a lot": ({"lot": "B2' OR '1'='1"}, 422, "invalid"),
     "no plate at all": ({"plate": "'; DROP TABLE quote; --"}, 422, "invalid"),
-    "a bicycle in the garage": ({"plate": "成都123456"}, 422, "invalid"),
+    "a bicycle in the garage": ({"plate": "川123456"}, 422, "invalid"),
     "ends before it starts": ({"ends_at": NOON.isoformat()}, 422, "invalid"),
     "no time at all": ({"ends_at": LATER.isoformat()}, 422, "invalid"),
     "in the past": ({"starts_at": (NOON - HOUR).isoformat()}, 422, "invalid"),
