@@ -66,11 +66,12 @@ class Reckoning:
         return lines
 
     def _rebates(self, of: list[Run], opens: datetime, closes: datetime) -> Iterator[Line]:
-        for number in range(bisect_right(self.less, opens, key=_ends), len(self.less)):
+        first, last = max(opens, of[0].starts), min(closes, of[-1].until)
+        for number in range(bisect_right(self.less, first, key=_ends), len(self.less)):
             rebate = self.less[number]
-            if rebate.starts >= closes:
+            if rebate.starts >= last:
                 return
-            since, until = max(opens, rebate.starts), min(closes, rebate.ends)
+            since, until = max(first, rebate.starts), min(last, rebate.ends)
             full = sum(run.fen * (run.started(until) - run.started(since)) for run in of)
             if spared := full - half_up(full * rebate.percent, 100):
                 yield self.scribe.once(rebate.label, rebate.slug, since, until, -spared)

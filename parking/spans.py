@@ -1,8 +1,7 @@
 """Which parts of a stay are charged at all: not what a permit covers, not free minutes. Pure."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from parking.borders import day_borders
@@ -13,12 +12,14 @@ _NOTHING = timedelta(0)
 
 
 def uncovered(starts: datetime, ends: datetime, covered: Iterable[Span]) -> list[Span]:
-    """The parts of [starts, ends) outside the spans given, which may overlap."""
+    """The parts of [starts, ends) outside the spans given, which may overlap or be empty."""
     left = []
     for since, until in sorted(covered):
+        if since >= until:
+            continue
         if starts < min(since, ends):
-            left.append((starts, min(since, ends).astimezone(UTC)))
-        starts = max(starts, until.astimezone(UTC))
+            left.append((starts, min(since, ends)))
+        starts = max(starts, until)
     if starts < ends:
         left.append((starts, ends))
     return left
@@ -70,14 +71,21 @@ def _by_day(rules: Rules, zone: ZoneInfo, spans: list[Span]) -> Iterator[list[Sp
     """The spans cut where a calendar day begins; days without a part are left out."""
     if not spans:
         return
-    last = spans[-1][1]
     borders = day_borders(zone, rules.day_begins_hour, spans[0][0])
-    opens = spans[0][0]
-    for closes in [*takewhile(lambda border: border < last, borders), last]:
-        parts = [(max(opens, s), min(closes, e)) for s, e in spans if s < closes and opens < e]
-        if parts:
-            yield parts
-        opens = closes
+    closes = next(borders)
+    day: list[Span] = []
+    for starts, ends in spans:
+        since = starts
+        while closes < ends:
+            if since < closes:
+                day.append((since, closes))
+                since = closes
+            if day:
+                yield day
+                day = []
+            closes = next(borders)
+        day.append((since, ends))
+    yield day
 
 
 def _joined(spans: list[Span]) -> Iterator[Span]:
