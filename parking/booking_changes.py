@@ -14,10 +14,11 @@ from identity import notices
 from ledger.charges import NewCharge, raised
 from parking import booked, claims, waitlist
 from parking.allocation import Wish, ranked
-from parking.booking_facts import growth, tariff_of, terms_of, wish_of, within_quotas
+from parking.booking_facts import growth, priced, tariff_of, terms_of, wish_of, within_quotas
 from parking.bookings import LotFull, plate_elsewhere, suggesting
+from parking.plates import Plate
 from parking.tariff import Circumstances, price
-from parking.terms import cancel_fee_fen, length_refusal
+from parking.terms import cancel_fee_fen, length_refusal, refusal
 
 # Locks in this order; statements of their own, so that the look after them sees what others wrote.
 # Who waits for the lot comes first because a change may serve them (see waitlist.py).
@@ -76,8 +77,7 @@ def change_end(
         space_id = _room_to_extend(session, row, ends_at, now, zone)
     else:
         space_id = row["space_id"]
-    of = Circumstances(row["vehicle_class"], row["new_energy"])
-    fee = price(tariff_of(row, zone), row["starts_at"], ends_at, of)
+    fee = price(tariff_of(row, zone), row["starts_at"], ends_at, _circumstances(row))
     values = {"id": booking_id, "space": space_id, "ends": ends_at, "now": now}
     values["total_fen"] = fee.total_fen
     send(connection, [(HOLD, values), (CHANGE, values)])
@@ -148,22 +148,47 @@ def _room_to_extend(
     met = growth(connection, row, ends_at, zone)
     if met["elsewhere"]:
         raise plate_elsewhere()
+    span = row["starts_at"], ends_at
     if row["household_id"] is not None:
         already_open = -1  # this booking needs no new place among the open ones
-        span = row["starts_at"], ends_at
         within_quotas(terms, already_open, met["used_minutes"], span, zone)
     wish = wish_of(row["wish"], terms, row["lot_kind"])
-    longer = _free(connection, row, (row["ends_at"], ends_at), wish, now, zone)
+    rest = row["ends_at"], ends_at
+    longer = _free(connection, row, rest, wish, now, zone)
     if row["space_id"] in longer:
         return int(row["space_id"])
-    span = row["starts_at"], ends_at
     if row["status"] == "confirmed":
         others = _free(connection, row, span, wish, now, zone)
         if others:
             return others[0]
-    of = Circumstances(row["vehicle_class"], row["new_energy"])
-    full = LotFull(row["lot_id"], wish, of)
-    raise suggesting(session, full, span, row["plate"], now, zone)
+    inside = row["status"] == "checked_in"
+    full = LotFull(row["lot_id"], wish, _circumstances(row))
+    refused = suggesting(session, full, rest if inside else span, row["plate"], now, zone)
+    if inside and longer:
+        refused.more["alternatives"][:0] = _next_door(connection, row, rest, len(longer), now, zone)
+    raise refused
+
+
+def _next_door(
+    connection: Connection,
+    row: DictRow,
+    rest: tuple[datetime, datetime],
+    bookable: int,
+    now: datetime,
+    zone: ZoneInfo,
+) -> list[dict[str, Any]]:
+    """Another space of the lot for the rest of the time, as a booking of its own."""
+    here = priced(connection, row["lot"], rest[0], Plate(row["plate"], row["plate_color"]), now)
+    if refusal(terms_of(here), *rest, now):
+        return []
+    fee = price(tariff_of(here, zone), *rest, _circumstances(row))
+    begins, ends = (instant.astimezone(zone).isoformat() for instant in rest)
+    asked = {"lot": row["lot"], "starts_at": begins, "ends_at": ends}
+    return [asked | {"bookable": bookable, "total_fen": fee.total_fen}]
+
+
+def _circumstances(row: DictRow) -> Circumstances:
+    return Circumstances(row["vehicle_class"], row["new_energy"])
 
 
 def _free(

@@ -93,7 +93,11 @@ def test_who_is_inside_stays_on_the_same_space(community: Community, session: Se
     now = LATER + HOUR
     taken = extend(community, made["id"], LATER + 4 * HOUR, now=now)
     assert refused(taken) == (409, "no-space-free")
-    assert taken.get_json()["alternatives"]
+    next_door = taken.get_json()["alternatives"][0]
+    then = {name: next_door[name] for name in ("lot", "starts_at", "ends_at")}
+    other = booked(community, now=now, **then)
+    assert (other["space"], other["total_fen"]) == ("B2-002", next_door["total_fen"])
+    assert datetime.fromisoformat(other["starts_at"]) == LATER + 3 * HOUR
     shorter = extend(community, made["id"], LATER + 2 * HOUR, now=now).get_json()
     assert (shorter["status"], shorter["total_fen"]) == ("checked_in", 500)
     again = extend(community, made["id"], LATER + 3 * HOUR, now=now).get_json()
