@@ -37,9 +37,10 @@ WHERE d.active AND (
 )
 """
 
-# Claims of others on this spot: `booked` is the e-bike's own booking, which does not count.
+# Claims that are not the e-bike's own, by its stay or its booking.
 OTHERS = """
-    c.live AND c.lot_id = spot.lot_id AND c.space_id = spot.id
+    c.live AND c.lot_id = spot.lot_id
+    AND (inside.stay_id IS NULL OR c.stay_id IS DISTINCT FROM inside.stay_id)
     AND (booked.booking_id IS NULL OR c.booking_id IS DISTINCT FROM booked.booking_id)
 """
 
@@ -107,17 +108,16 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT bool_or(c.stay_id IS NOT NULL OR c.during @> %(since)s::timestamptz) AS taken,
         min(lower(c.during)) FILTER (WHERE lower(c.during) > %(since)s) AS next_at
-    FROM space_claim c WHERE {OTHERS}
+    FROM space_claim c WHERE {OTHERS} AND c.space_id = spot.id
 ) here ON %(comes)s
 LEFT JOIN LATERAL (
     SELECT min(instant) AS full_at FROM (
         SELECT instants.instant FROM (
             SELECT %(since)s::timestamptz AS instant
             UNION SELECT lower(c.during) FROM space_claim c
-            WHERE c.live AND c.lot_id = lot.id AND c.group_id = spot.group_id
-              AND lower(c.during) > %(since)s
+            WHERE {OTHERS} AND c.group_id = spot.group_id AND lower(c.during) > %(since)s
         ) instants
-        JOIN space_claim c ON c.live AND c.lot_id = lot.id AND c.group_id = spot.group_id
+        JOIN space_claim c ON {OTHERS} AND c.group_id = spot.group_id
             AND (c.during @> instants.instant
                  OR c.stay_id IS NOT NULL AND instants.instant = %(since)s)
         GROUP BY instants.instant

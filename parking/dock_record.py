@@ -19,12 +19,13 @@ NO_READING = "no-reading"
 
 # A charging that was left open here has ended without us hearing of it. One that ended without
 # a reading (its `seconds` are null) may yet be given one.
+END_LEFT_OPEN = """
+UPDATE charging SET ended_at = greatest(started_at, %(started)s), energy_wh = 0,
+    stop_reason = %(no_reading)s
+WHERE space_id = %(space)s AND ended_at IS NULL
+"""
+
 BEGIN_CHARGING = """
-WITH left_open AS (
-    UPDATE charging SET ended_at = greatest(started_at, %(started)s), energy_wh = 0,
-        stop_reason = %(no_reading)s
-    WHERE space_id = %(space)s AND ended_at IS NULL
-)
 INSERT INTO charging (id, stay_id, space_id, tariff_id, started_at, ended_at, energy_wh,
                       stop_reason)
 VALUES (%(id)s, %(stay)s, %(space)s, %(tariff)s, %(started)s, %(ended)s, %(energy_wh)s,
@@ -95,10 +96,10 @@ class Account:
 
 def charging_begun(
     account: Account, space_id: int, started_at: datetime, *, ended_at: datetime | None
-) -> Statement:
-    """A charging begins; one that `ended_at` has ended, without a reading so far."""
+) -> list[Statement]:
+    """A charging begins; one with `ended_at` has ended, without a reading so far."""
     ended = ended_at is not None
-    return BEGIN_CHARGING, {
+    values = {
         "id": account.charging_id,
         "stay": account.stay_id,
         "space": space_id,
@@ -109,6 +110,8 @@ def charging_begun(
         "stop_reason": NO_READING if ended else None,
         "no_reading": NO_READING,
     }
+    begun = (BEGIN_CHARGING, values)
+    return [begun] if ended else [(END_LEFT_OPEN, values), begun]
 
 
 def charging_read(

@@ -101,7 +101,7 @@ def charged(
     """The charging that begins at a charging spot; a reading that waited for it is booked."""
     if not row["charging"]:
         return []
-    statements = [charging_begun(account, row["spot_id"], began_at, ended_at=ended_at)]
+    statements = charging_begun(account, row["spot_id"], began_at, ended_at=ended_at)
     waits = row["pending_case_id"] is not None
     if waits and (ended_at is None or row["pending_at"] <= ended_at + READING_TOLERANCE):
         reading = Reading(

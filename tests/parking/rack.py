@@ -159,3 +159,21 @@ def book(
     booking_id = int(row.scalar_one())
     session.commit()
     return booking_id
+
+
+def cases(session: Session) -> list[str]:
+    """The open exceptions, oldest first."""
+    session.commit()
+    found = session.scalars(
+        text("SELECT reason FROM exception_case WHERE resolved_at IS NULL ORDER BY id")
+    )
+    return list(found)
+
+
+def billed(session: Session) -> list[tuple[str, int, int]]:
+    """Charges by source: how many, and what they come to."""
+    session.commit()
+    rows = session.execute(
+        text("SELECT source, count(*), sum(amount_fen) FROM charge GROUP BY source ORDER BY source")
+    )
+    return [(row[0], row[1], int(row[2])) for row in rows]
