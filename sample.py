@@ -20,10 +20,11 @@ from identity import people
 from identity.models import Person
 from ledger.models import SplitRule
 from lockers import cabinets
-from parking import lots, racks, rights, tags
+from parking import booking_terms, lots, racks, rights, tags
 from parking.models import Lot
 from parking.plates import Plate
-from parking.rules import CapPer, Energy, Rules
+from parking.rules import CapPer, Energy, Overstay, Rules
+from parking.terms import Terms
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -37,6 +38,7 @@ CAR_RULES = Rules(
     cap_fen=1500,
     cap_per=CapPer.CALENDAR_DAY,
     leave_within_minutes=15,
+    overstay=Overstay(percent=200, cap_fen=20000),
 )
 EBIKE_RULES = Rules(
     free_minutes=60,
@@ -48,8 +50,10 @@ EBIKE_RULES = Rules(
     cap_fen=100,
     cap_per=CapPer.CALENDAR_DAY,
     leave_within_minutes=15,
-    energy=Energy(electricity_fen_per_kwh=56, service_fen_per_kwh=40, longest_minutes=600),
+    energy=Energy(electricity_fen_per_kwh=56, service_fen_per_kwh=40, longest_minutes=480),
 )
+BOOKING_TERMS = Terms(household_open=500, household_month_minutes=500 * 24 * 60)
+"""Wide quotas: one resident of the sample plays many."""
 GROUP = 20
 """E-bikes side by side: 濮阳 allows no more, 安徽 allows 25."""
 CHARGING_GROUPS = 6
@@ -140,6 +144,8 @@ def _garages(session: Session) -> None:
     lots.add_lane(session, garage, code="b2-exit", name="B2 出口", direction="exit")
     lots.add_tariff(session, garage, asdict(CAR_RULES), BEGINNING)
     lots.add_tariff(session, rack, asdict(EBIKE_RULES), BEGINNING)
+    for lot in (garage, rack):
+        booking_terms.add_terms(session, lot, asdict(BOOKING_TERMS), BEGINNING)
     plate = CAST["owner"][4]
     if plate:
         rights.grant_permit(
