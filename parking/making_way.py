@@ -1,10 +1,11 @@
 """Bookings that make way: moved to another free space, and their guests told."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from psycopg.rows import DictRow
+from psycopg.rows import DictRow, dict_row
 
 from core.db import Connection, send
 from core.errors import Problem
@@ -12,15 +13,36 @@ from identity.notices import told
 from parking import claims
 from parking.booking_facts import terms_of, wish_of
 
-# Active bookings with what moving them and telling their guests takes.
+# The gate decides about a plate alone, so it sees a move whole or not at all. {0} is a condition.
+ONE_AT_A_TIME = """
+SELECT pg_advisory_xact_lock(hashtextextended('plate ' || plate, 0)) FROM (
+    SELECT DISTINCT b.plate FROM booking b
+    WHERE b.status IN ('confirmed', 'checked_in') AND {0} ORDER BY b.plate
+) AS found
+"""
+
 BOOKED = """
 SELECT b.id, b.space_id, b.lot_id, b.household_id, b.status, b.starts_at, b.ends_at, b.wish,
     space.code AS space, lot.kind,
     (SELECT rules FROM booking_terms t WHERE t.lot_id = b.lot_id AND t.valid_from <= %(now)s
      ORDER BY t.valid_from DESC LIMIT 1) AS terms
 FROM booking b JOIN space ON space.id = b.space_id JOIN lot ON lot.id = b.lot_id
-WHERE b.status IN ('confirmed', 'checked_in')
+WHERE b.status IN ('confirmed', 'checked_in') AND {0}
+ORDER BY b.starts_at, b.id FOR UPDATE OF b
 """
+
+
+def booked(
+    connection: Connection, condition: str, values: Mapping[str, Any], now: datetime
+) -> list[DictRow]:
+    """The active bookings `b` of a condition in SQL, by their start, for `make_way`.
+
+    The caller has locked their spaces; from here on their guests' plates are locked too.
+    """
+    known = dict(values) | {"now": now}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(ONE_AT_A_TIME.format(condition), known)
+        return cursor.execute(BOOKED.format(condition), known).fetchall()
 
 
 def make_way(

@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from psycopg.rows import DictRow, dict_row, tuple_row
+from psycopg.rows import DictRow, tuple_row
 from psycopg.types.multirange import TimestamptzMultirange
 from psycopg.types.range import TimestamptzRange
 from sqlalchemy.orm import Session
 
 from core.db import Connection, driver
-from parking.making_way import BOOKED, make_way
+from parking.making_way import booked, make_way
 from parking.offered import ALWAYS, Offers, should_offer
 from parking.windows import Span, union
 
@@ -52,12 +52,10 @@ WHERE space.id = wanted.id AND space.offered IS DISTINCT FROM wanted.offered
 RETURNING space.id
 """  # noqa: S608 - constants of ours
 
-OUTSIDE = f"""
-{BOOKED}
-AND EXISTS (SELECT FROM {WANTED} WHERE wanted.id = b.space_id
-            AND NOT wanted.offered @> tstzrange(b.starts_at, b.ends_at))
-ORDER BY b.starts_at, b.id FOR UPDATE OF b
-"""
+OUTSIDE = f"""EXISTS (
+    SELECT FROM {WANTED} WHERE wanted.id = b.space_id
+    AND NOT wanted.offered @> tstzrange(b.starts_at, b.ends_at)
+)"""
 
 
 def refresh(
@@ -80,7 +78,7 @@ def refresh_all(session: Session, now: datetime, zone: ZoneInfo) -> int:
     """
     connection = _flushed(session)
     wanted = should_offer(connection, _locked(connection, None), now, zone)
-    kept = {space: _with(offer, booked) for space, (offer, booked) in wanted.items()}
+    kept = {space: _with(offer, taken) for space, (offer, taken) in wanted.items()}
     return len(_written(connection, kept))
 
 
@@ -98,7 +96,7 @@ def replace(session: Session, wanted: Offers, now: datetime, zone: ZoneInfo) -> 
     offered, and nothing else that is given up does: no booking moves from one to another.
     """
     connection = _flushed(session)
-    outside = _outside(connection, wanted, now)
+    outside = booked(connection, OUTSIDE, _values(wanted), now)
     waiting: defaultdict[int, list[Span]] = defaultdict(list)
     for booking in outside:
         waiting[booking["space_id"]].append((booking["starts_at"], booking["ends_at"]))
@@ -116,12 +114,6 @@ def replace(session: Session, wanted: Offers, now: datetime, zone: ZoneInfo) -> 
 def lock(session: Session, space_ids: Collection[int]) -> None:
     """Nobody books these spaces, or edits what they offer, until this transaction ends."""
     _locked(_flushed(session), space_ids)
-
-
-def _outside(connection: Connection, wanted: Offers, now: datetime) -> list[DictRow]:
-    """The active bookings that these offers would strand, by their start, locked."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(OUTSIDE, _values(wanted) | {"now": now}).fetchall()
 
 
 def _with(offer: list[Span] | None, more: Iterable[Span] | None) -> list[Span] | None:

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from psycopg.rows import dict_row
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
@@ -14,15 +13,13 @@ from core.errors import Problem, invalid, not_found
 from identity.models import Household
 from parking import offers, sharing
 from parking.booking_models import SpaceClaim
-from parking.making_way import BOOKED, make_way
+from parking.making_way import booked, make_way
 from parking.models import Lot, Space
 
 # The bookings that hold a space from now on; with a wish, those that need what it names.
-HELD = f"""
-{BOOKED}
-AND b.space_id = %(space)s AND b.ends_at > %(now)s
+HELD = """
+b.space_id = %(space)s AND b.ends_at > %(now)s
 AND (%(wish)s::text IS NULL OR (b.wish ->> %(wish)s)::boolean)
-ORDER BY b.starts_at, b.id FOR UPDATE OF b
 """
 
 
@@ -119,7 +116,5 @@ def _make_way(
 ) -> None:
     session.flush()
     connection = driver(session)
-    with connection.cursor(row_factory=dict_row) as cursor:
-        values = {"space": space_id, "now": now, "wish": wish}
-        bookings = cursor.execute(HELD, values).fetchall()
-    make_way(connection, bookings, now=now, zone=zone)
+    held = booked(connection, HELD, {"space": space_id, "wish": wish}, now)
+    make_way(connection, held, now=now, zone=zone)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -68,6 +68,7 @@ def grant_permit(
     if space is not None and places != 1:
         raise invalid("places", "must be 1 with a space")
     lot_id = lots.lot_by_code(session, lot).id
+    _one_at_a_time(session, plates)
     permit = Permit(
         lot_id=lot_id,
         kind=kind,
@@ -88,6 +89,8 @@ def grant_permit(
 
 def end_permit(session: Session, permit_id: int, now: datetime) -> None:
     """A permit ends now and gives its space back; one not begun is as if it never was."""
+    known = session.scalars(select(PermitPlate).where(PermitPlate.permit_id == permit_id))
+    _one_at_a_time(session, [Plate(one.plate, one.plate_color) for one in known])
     permit = session.get(Permit, permit_id, with_for_update=True)
     if permit is None or permit.ends_at <= now:
         raise not_found("permit")
@@ -117,6 +120,13 @@ def _space_id(session: Session, lot_id: int, code: str) -> int:
     if space_id is None:
         raise invalid("space", "must be a space of this lot")
     return space_id
+
+
+def _one_at_a_time(session: Session, plates: Sequence[Plate]) -> None:
+    """The gate decides about these plates before or after what is done here, not meanwhile."""
+    for plate in sorted(one.text for one in plates):
+        key = func.hashtextextended(f"plate {plate}", 0)
+        session.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 def _reserving(session: Session, space_id: int | None) -> None:

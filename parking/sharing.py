@@ -14,6 +14,8 @@ from parking import offers
 from parking.booking_models import SharingWindow
 from parking.models import Space
 
+MOST_WINDOWS = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Offerer:
@@ -42,6 +44,8 @@ def offer(
     Without `valid_from` it begins today.
     """
     space = _locked_space(session, code, who)
+    if len(session.scalars(_standing(space.id)).all()) >= MOST_WINDOWS:
+        raise Problem(409, "too-many-windows", f"A space has at most {MOST_WINDOWS} windows.")
     made = SharingWindow(space_id=space.id, offered_by=who.person_id, recorded_at=now)
     _change(made, {"valid_from": now.astimezone(zone).date(), "valid_until": None} | dict(window))
     session.add(made)

@@ -7,7 +7,7 @@ import pytest
 
 from core.app import settings
 from core.db import atomic
-from parking import offers
+from parking import offers, sharing
 from tests.cast import NOON, Community
 from tests.parking.offering import (
     asked,
@@ -108,6 +108,12 @@ def test_a_window_that_cannot_be_is_refused(
     status, said = share(shared, **wrong)
     assert (status, list(said["errors"])) == (422, [field])
     assert offered("P-1", "11-23", "11-30") == []
+
+
+def test_a_space_has_so_many_windows(shared: Community) -> None:
+    answers = [share(shared, valid_until="2026-11-30") for _ in range(sharing.MOST_WINDOWS + 1)]
+    assert [status for status, _ in answers] == [201] * sharing.MOST_WINDOWS + [409]
+    assert answers[-1][1]["code"] == "too-many-windows"
 
 
 def test_a_strangers_space_is_not_there(shared: Community) -> None:

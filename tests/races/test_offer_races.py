@@ -32,7 +32,7 @@ def stranded() -> int:
 
 
 def test_a_permit_waits_for_who_is_booking_its_space(app: Flask, community: Community) -> None:
-    """Whoever is first, the other sees it: the booking moves or goes elsewhere."""
+    """Whoever is first, the other sees it; when all five are booked the permit is refused."""
 
     def granting(client: FlaskClient) -> int:
         card = {
@@ -60,8 +60,9 @@ def test_a_permit_waits_for_who_is_booking_its_space(app: Flask, community: Comm
     with clock.at(NOON):
         desk = community.as_person("olga")
         answers = at_once(app, [granting, *(booking(number) for number in range(6))])
-    assert answers[0] == 201
-    assert sorted(answers[1:]) == [201] * 4 + [409] * 2
+    permit, booked = answers[0], answers[1:].count(201)
+    assert (permit, booked) in {(201, 4), (409, 5)}
+    assert set(answers) == {201, 409}
     assert stranded() == 0
 
 
