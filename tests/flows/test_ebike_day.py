@@ -4,9 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+import sample
 from core import clock
 from core.db import atomic
 from ledger.settlement import settle_batch
@@ -242,3 +244,23 @@ def test_the_dock_alone_speaks_for_docks(rack: Community) -> None:
     say(rack, "connected", "EB-001", NOON, status=422, tag=CARD, plate="川012345")
     say(rack, "connected", "EB-001", NOON, status=422, plate="川A12345")
     assert atomic(settle_batch, 10) == 0
+
+
+def test_the_samples_dock_works_for_the_residents_card(app: Flask, session: Session) -> None:
+    secret = atomic(sample.fill, None)
+    community = Community(app.test_client(), tokens={"dock": secret["devices"]["dock"]["token"]})
+    card = secret["users"]["resident"]["tag"]
+    came = connect(community, "EB-001", NOON, tag=card)
+    assert (came["action"], came["longest_minutes"]) == ("open", 480)
+    assert connect(community, "EB-220", NOON, tag=STRANGER)["action"] == "open"
+    measured(community, "EB-001", NOON + 5 * HOURS)
+    asked = release(community, "EB-001", NOON + 6 * HOURS, tag=card)
+    # 0.71 kWh at 0.56 and 0.40 yuan: 39.76 and 28.4 fen.
+    assert [line["amount_fen"] for line in asked["fee"]["lines"]] == [50, 40, 28]
+    groups = session.execute(
+        text("""
+            SELECT g.capacity, count(*), bool_and(s.charging), count(DISTINCT s.compartment)
+            FROM space s JOIN space_group g ON g.id = s.group_id GROUP BY g.id ORDER BY g.id
+        """)
+    ).all()
+    assert groups == [(20, 20, number < 6, 1) for number in range(11)]
