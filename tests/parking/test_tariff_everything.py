@@ -143,7 +143,7 @@ def tariff(rules: Rules, zone: ZoneInfo = SHANGHAI) -> Tariff:
     return Tariff(3, 2, zone, rules)
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=200)
 @given(any_rules(), any_stay())
 def test_it_agrees_with_counting_minute_by_minute(
     rules: Rules, stay: tuple[int, int, Circumstances]
@@ -153,7 +153,7 @@ def test_it_agrees_with_counting_minute_by_minute(
     assert asked == counted(rules, entered, left, circumstances)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(any_rules(), any_stay(), st.sampled_from([SHANGHAI, BERLIN]), st.booleans())
 def test_lines_explain_every_fee(
     rules: Rules, stay: tuple[int, int, Circumstances], zone: ZoneInfo, in_spring: bool
@@ -175,7 +175,7 @@ def test_lines_explain_every_fee(
     assert again == fee
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(any_rules(), any_stay(), minutes, st.sampled_from([SHANGHAI, BERLIN]))
 def test_a_longer_stay_is_never_cheaper(
     rules: Rules, stay: tuple[int, int, Circumstances], longer_by: int, zone: ZoneInfo
@@ -187,7 +187,7 @@ def test_a_longer_stay_is_never_cheaper(
     assert sooner.total_fen <= later.total_fen
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(any_rules(), any_stay(), st.sampled_from([SHANGHAI, BERLIN]))
 def test_a_permit_never_makes_a_stay_dearer(
     rules: Rules, stay: tuple[int, int, Circumstances], zone: ZoneInfo
@@ -202,7 +202,7 @@ def test_a_permit_never_makes_a_stay_dearer(
     assert price(priced_by, came, went, all_of_it).lines == ()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(any_rules(), any_stay())
 def test_every_window_keeps_its_cap(rules: Rules, stay: tuple[int, int, Circumstances]) -> None:
     """The cap is by how much a fee grows from one border of a window to the next, at most."""
@@ -221,7 +221,7 @@ def test_every_window_keeps_its_cap(rules: Rules, stay: tuple[int, int, Circumst
             assert after - before <= caps[min(number, len(caps) - 1)]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(any_rules(), any_stay())
 def test_an_overstay_is_a_quote_and_what_follows(
     rules: Rules, stay: tuple[int, int, Circumstances]

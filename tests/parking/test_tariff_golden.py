@@ -416,6 +416,28 @@ def test_a_night_permit_leaves_the_evening_and_the_morning() -> None:
     assert fee(capped, "03-02 16:30", "03-03 20:30", covered=nights).total_fen == 1200
 
 
+def test_free_minutes_are_deducted_once_before_and_after_a_permit() -> None:
+    """15 min free, deducted; 2 yuan an hour; a permit covers 18:00–09:00. 17:50–10:06: 10 min
+    free before it and 5 after; 09:05–10:06 is 61 min -> 2 * 2 = 4.
+    """
+    deducted = tariff(free_minutes=15, free_deducted=True)
+    night = (at("03-02 18:00"), at("03-03 09:00"))
+    asked = fee(deducted, "03-02 17:50", "03-03 10:06", covered=(night,))
+    assert bill(asked) == [("免费15分钟", 1, 0), ("免费15分钟", 1, 0), ("每小时", 2, 400)]
+    assert asked.lines[2].starts_at == at("03-03 09:05")
+
+
+def test_a_permit_in_the_middle_of_an_hour_does_not_make_it_dearer() -> None:
+    """First hour 3, then 1 per half hour. 09:00–12:00: 3 + 4 = 7. A permit from 10:29 to 10:30
+    leaves 89 and 90 min, each 3 + 1 = 4, which is more; 7 is owed.
+    """
+    usual = tariff(first_minutes=60, first_fen=300, unit_minutes=30, unit_fen=100)
+    minute = (at("03-02 10:29"), at("03-02 10:30"))
+    asked = fee(usual, "03-02 09:00", "03-02 12:00", covered=(minute,))
+    assert bill(asked)[-1] == ("不高于无许可时的费用", 1, -100)
+    assert asked.total_fen == 700
+
+
 def test_a_first_hour_only_once_or_with_every_day() -> None:
     """First hour 6, then 2 an hour; nights 20:00–08:00 free. 2 March 18:00 – 3 March 10:00 with
     units anew at the border: 6 + 2; the night 0; the morning 6 + 2 again = 16, or once: 12.
