@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from parking.rules import Energy
@@ -105,6 +105,6 @@ def implausible(energy_wh: int, seconds: int) -> bool:
     return energy_wh > MOST_WH or energy_wh * 3600 > MOST_WATTS * seconds
 
 
-def too_long(prices: Energy, began_at: datetime, until: datetime) -> bool:
+def too_long(prices: Energy, seconds: int) -> bool:
     """Whether a charging went on beyond the longest time allowed."""
-    return until - began_at > timedelta(minutes=prices.longest_minutes)
+    return seconds > 60 * prices.longest_minutes

@@ -1,7 +1,7 @@
 """What an outcome at a dock becomes in the database; stays are written as the gate writes them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -131,14 +131,14 @@ def charging_read(
         return [*statements, case_of_event(reading.event_id, reason, account.plate, now)]
     if prices is None:
         return statements
-    if too_long(prices, began_at, reading.ended_at):
+    if too_long(prices, reading.seconds):
         statements.append(
             exceptions.raised("stay", account.stay_id, "charging-too-long", account.plate, now)
         )
     fee = energy_fee(
         prices,
         reading.energy_wh,
-        began_at,
+        max(began_at, reading.ended_at - timedelta(seconds=reading.seconds)),
         max(began_at, reading.ended_at),
         tariff=f"tariff:{account.tariff_id}v{account.tariff_version}",
         zone=zone,

@@ -51,6 +51,10 @@ def test_a_household_charges_overnight_and_its_balance_pays_all_at_once(rack: Co
     assert (fee["total_fen"], fee["due_fen"]) == (50 + 43 + 28, 0)
     assert [line["amount_fen"] for line in fee["lines"]] == [50, 43, 28]
     assert fee["lines"][1]["label"] == "电费 0.71度"
+    assert (fee["lines"][1]["from"], fee["lines"][1]["to"]) == (
+        "2026-11-23T12:00:00+08:00",
+        "2026-11-23T16:12:00+08:00",
+    )
     assert fee["lines"][2]["label"] == "充电服务费 0.71度"
     assert gone["display"] == ["余额已扣1.21元"]
     assert ([s["status"] for s in rack.stays(CARD)]) == ["closed"]
