@@ -1,18 +1,22 @@
 """The waitlist under a crowd: as many are booked as spaces come free, in order, nobody twice."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from core.db import atomic
+from core.db import atomic, db, driver
+from core.errors import Problem
 from parking import booking_changes, booking_terms, lots, waiting, waitlist
 from parking.booking_facts import NewBooking
 from tests.cast import NOON, Community
 from tests.parking.filling import HOUR, TEN, TWELVE, book, fill, neighbours, rows
+from tests.processes import until
 from tests.races.crowd import at_once
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -37,6 +41,20 @@ def sweeping(app: Flask) -> Call:
     def call(_client: FlaskClient) -> object:
         with app.app_context():
             return atomic(waitlist.sweep, NOON, ZONE)
+
+    return call
+
+
+def withdrawing(app: Flask, entry: int) -> Call:
+    """A call that leaves the waitlist; what came of it."""
+
+    def call(_client: FlaskClient) -> object:
+        with app.app_context():
+            try:
+                atomic(waiting.withdraw, entry, None, NOON, ZONE)
+            except Problem as problem:
+                return problem.code
+            return "withdrawn"
 
     return call
 
@@ -164,3 +182,38 @@ def test_least_used_draws_under_a_crowd_book_each_household_once(
     assert draws == seeds
     assert booked == 7
     everything_holds(session)
+
+
+def test_who_withdrew_in_time_is_not_booked(
+    app: Flask, community: Community, session: Session
+) -> None:
+    bookings, homes = a_full_lot(session, 12)
+    waits_in_order(session, homes)
+    entries = [one for (one,) in rows(session, "SELECT id FROM waitlist_entry ORDER BY id")]
+    leaving = [withdrawing(app, entry) for entry in entries]
+    answers = at_once(app, [*leaving, *(cancelling(app, booking) for booking in bookings)])
+    came_of_it = {"withdrawn": "withdrawn", "not-waiting": "booked"}
+    assert statuses(session) == [came_of_it[str(said)] for said in answers[: len(leaving)]]
+    everything_holds(session)
+
+
+def test_while_one_serves_everybody_else_waits_for_the_list(
+    app: Flask, community: Community, session: Session
+) -> None:
+    bookings, homes = a_full_lot(session, 1)
+    waits_in_order(session, homes)
+    [(lot_id,)] = rows(session, "SELECT id FROM lot")
+    waitlist.alone(driver(session), lot_id)
+
+    def somebody_waits() -> bool:
+        with db.engine.connect() as other:
+            asked = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            return bool(other.execute(text(asked)).scalar_one())
+
+    with ThreadPoolExecutor(1) as thread:
+        cancelled = thread.submit(cancelling(app, bookings[0]), app.test_client())
+        until(somebody_waits, "the canceller asks for the waitlist")
+        assert session.execute(text("SELECT status FROM waitlist_entry")).scalar_one() == "waiting"
+        session.rollback()
+        cancelled.result(60)
+    assert statuses(session) == ["booked"]
