@@ -165,6 +165,14 @@ def test_an_ebike_of_a_booking_is_shown_its_own_spot_when_this_one_is_not_free(
     assert connect(rack, "EB-001", NOON + 2 * MINUTES)["reason"] == "booking"
 
 
+def test_a_booking_does_not_move_to_a_spot_that_somebody_booked_for_later(
+    rack: Community, session: Session
+) -> None:
+    book(session, rack, "EB-001", NOON, NOON + 4 * HOURS)
+    book(session, rack, "EB-021", NOON + 3 * HOURS, NOON + 5 * HOURS, card=STRANGER)
+    assert connect(rack, "EB-021", NOON)["reason"] == "wrong-spot"
+
+
 def test_who_charges_too_long_is_shown_to_the_operator_while_it_lasts(rack: Community) -> None:
     came = connect(rack, "EB-012", NOON)
     assert atomic(chargings.overlong, NOON + 10 * HOURS) == 0

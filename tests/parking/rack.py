@@ -129,9 +129,14 @@ def measured(
 
 
 def book(
-    session: Session, community: Community, spot: str, starts_at: datetime, ends_at: datetime
+    session: Session,
+    community: Community,
+    spot: str,
+    starts_at: datetime,
+    ends_at: datetime,
+    card: str = CARD,
 ) -> int:
-    """Ana's confirmed booking of a very spot."""
+    """Ana's confirmed booking of a very spot, for one card or another."""
     row = session.execute(
         text("""
         WITH claimed AS (
@@ -153,7 +158,7 @@ def book(
             "starts_at": starts_at,
             "ends_at": ends_at,
             "household": community.households["ana"],
-            "plate": CARD,
+            "plate": card,
         },
     )
     booking_id = int(row.scalar_one())

@@ -164,6 +164,34 @@ def test_a_release_before_its_coming_was_heard_opens_nothing(
     assert release(rack, "EB-001", NOON + 100 * SECONDS)["reason"] == "nothing-due"
 
 
+def test_a_coming_that_its_leaving_overtook_opens_nothing_and_completes_the_stay(
+    rack: Community, session: Session
+) -> None:
+    release(rack, "EB-001", NOON + 60 * SECONDS, now=NOON + 70 * SECONDS, replayed=True)
+    came = connect(rack, "EB-001", NOON, now=NOON + 75 * SECONDS)
+    assert (came["action"], came["reason"]) == ("hold", "replayed")
+    assert [s["status"] for s in rack.stays(CARD)] == ["closed"]
+
+
+def test_a_reading_of_long_after_the_leaving_is_not_charged_to_who_left(
+    rack: Community, session: Session
+) -> None:
+    connect(rack, "EB-011", NOON)
+    release(rack, "EB-011", NOON + 30 * MINUTES)
+    measured(rack, "EB-011", NOON + 33 * MINUTES, energy_wh=200, seconds=900)
+    assert (billed(session), cases(session)) == ([], ["charging-unknown"])
+
+
+def test_a_reading_that_waits_is_not_taken_for_a_visit_that_was_over(
+    rack: Community, session: Session
+) -> None:
+    measured(rack, "EB-011", NOON + 9 * HOURS, now=MUCH_LATER, replayed=True)
+    Visit(rack, CARD, NOON).tell("released")
+    Visit(rack, CARD, NOON).tell("connected")
+    assert billed(session) == [("stay", 1, 50)]
+    assert cases(session) == ["charging-unknown"]
+
+
 def test_a_late_coming_whose_spot_is_somebody_elses_now_is_shown(
     rack: Community, session: Session
 ) -> None:
