@@ -209,6 +209,14 @@ def test_taiyuan_spares_new_energy_by_night() -> None:
     assert asked.total_fen == 200
 
 
+def test_taiyuan_spares_whoever_comes_after_midnight() -> None:
+    """05:30–09:30: hours from 05:30, 06:30 and 07:30 start at night, free; 08:30 is in the third
+    and fourth hour, half: 1.
+    """
+    taiyuan = tariff(new_energy=TAIYUAN)
+    assert fee(taiyuan, "03-02 05:30", "03-02 09:30", new_energy=True).total_fen == 100
+
+
 NIGHT = segment("夜间", "20:00", "08:00", first_minutes=720, first_fen=500)
 
 
