@@ -74,14 +74,15 @@ def test_bookable_is_what_booking_would_find(
         assert bookable(session, since, until) == len(found)
 
 
-def test_floating_permits_keep_their_places_until_they_are_inside(
+def test_floating_permits_keep_their_places_but_not_twice(
     session: Session, community: Community
 ) -> None:
     permit = floating_permit(session, 2)
     assert bookable(session, TEN, TWELVE) == 3
-    stay = hold(session, "B2-001", NOON - HOUR, NOON)
+    stay = hold(session, "B2-001", NOON - HOUR, None)
+    assert bookable(session, TEN, TWELVE) == 2
     session.execute(text(f"UPDATE stay SET permit_id = {permit} WHERE id = {stay}"))
-    assert bookable(session, TEN, TWELVE) == 4
+    assert bookable(session, TEN, TWELVE) == 3
     floating_permit(session, 900)
     assert bookable(session, TEN, TWELVE) == 0
 
