@@ -17,8 +17,7 @@ from core.db import Connection, driver, fetch_row
 from core.errors import invalid, not_found
 from parking.allocation import Wish
 from parking.booking_facts import tariff_of, terms_of
-from parking.claims import FLOATING, FREE, HORIZON
-from parking.claims import _reserved as reserved
+from parking.claims import FLOATING, FREE, HORIZON, reserved
 from parking.tariff import ORDINARY, Circumstances, price
 from parking.terms import Terms, refusal
 

@@ -10,14 +10,19 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg.rows import tuple_row
+from psycopg.types.range import Range
 
-from core.db import Connection, Statement, fetch_row
+from core.db import Connection, Statement, fetch_row, pipeline
 from parking.allocation import Candidate, Wish, ranked
 from parking.days import DayKind, kind_of
 from parking.permits import Right, granted
 
 HORIZON = timedelta(days=1)
 """How far to either side a gap is measured."""
+CROWD = 64
+"""With so few spaces left beside those kept for permits, who claims them does so one by one."""
+
+ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('lot ' || %(lot)s::text, 0))"
 
 FREE = """
 WITH near AS MATERIALIZED (
@@ -52,11 +57,11 @@ WHERE s.lot_id = %(lot)s AND s.in_service AND NOT coalesce(near.taken, false)
   AND (s.offered IS NULL OR s.offered @> tstzrange(%(starts)s, %(ends)s))
 """
 
-# Floating permits that may come during a time, with how many of their vehicles hold a space then.
+# Floating permits that may come during a time, with what their vehicles inside hold of it.
 FLOATING = """
 SELECT p.places, p.starts_at, p.ends_at, p.hours,
-    (SELECT count(*) FROM stay s JOIN space_claim c ON c.stay_id = s.id
-     WHERE s.permit_id = p.id AND c.live) AS inside,
+    ARRAY(SELECT c.during FROM stay s JOIN space_claim c ON c.stay_id = s.id
+          WHERE s.permit_id = p.id AND c.live) AS inside,
     (SELECT jsonb_object_agg(day, kind) FROM calendar_day) AS calendar
 FROM permit p
 WHERE p.lot_id = %(lot)s AND p.space_id IS NULL
@@ -99,8 +104,9 @@ def free(
     """The spaces of a lot that are free and offered for all of `[starts_at, ends_at)`.
 
     A space on which a vehicle has outstayed its claim is not free for the next hour. What
-    floating permits may still need of the community's spaces is left to them. `leaving` is a
-    booking whose own claim does not count, because it would move.
+    floating permits may still need of the community's spaces is left to them; where that is
+    near, whoever asks after this one waits until the transaction ends. `leaving` is a booking
+    whose own claim does not count, because it would move.
     """
     values = {
         "lot": lot_id,
@@ -109,16 +115,34 @@ def free(
         "ends": ends_at,
         "now": now,
         "horizon": HORIZON,
-        "leaving": leaving,
+        "leaving": leaving or 0,
     }
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        found = [Candidate(*row) for row in cursor.execute(FREE, values, binary=True)]
-        floating = cursor.execute(FLOATING, values).fetchall()
+    found, floating = _asked(connection, values)
     if not floating:
         return found
-    reserved = _reserved(floating, starts_at, ends_at, zone)
-    community = sum(not candidate.private for candidate in found)
-    return found if community > reserved else [one for one in found if one.private]
+    kept = reserved(floating, starts_at, ends_at, zone)
+    if kept and _community(found) < kept + CROWD:
+        connection.execute(ALONE, values)
+        found, floating = _asked(connection, values)
+        kept = reserved(floating, starts_at, ends_at, zone)
+    return found if _community(found) > kept else [one for one in found if one.private]
+
+
+def _asked(
+    connection: Connection, values: Mapping[str, Any]
+) -> tuple[list[Candidate], list[tuple[Any, ...]]]:
+    with (
+        pipeline(connection),
+        connection.cursor(row_factory=tuple_row) as spaces,
+        connection.cursor(row_factory=tuple_row) as permits,
+    ):
+        spaces.execute(FREE, values, binary=True)
+        permits.execute(FLOATING, values)
+        return list(map(Candidate._make, spaces.fetchall())), permits.fetchall()
+
+
+def _community(found: Sequence[Candidate]) -> int:
+    return sum(not candidate.private for candidate in found)
 
 
 def moved(
@@ -155,12 +179,12 @@ def released(booking_id: int, at: datetime) -> Statement:
     return RELEASE, {"booking": booking_id, "at": at}
 
 
-def _reserved(
+def reserved(
     floating: Sequence[tuple[Any, ...]], starts_at: datetime, ends_at: datetime, zone: ZoneInfo
 ) -> int:
     """Places that floating permits may come for between two instants."""
     return sum(
-        max(0, places - inside)
+        max(0, places - sum(_overlaps(claim, starts_at, ends_at) for claim in inside))
         for places, since, until, hours, inside, calendar in floating
         if granted(
             Right.of(since, until, hours),
@@ -170,6 +194,13 @@ def _reserved(
             is_holiday=holidays_by(calendar),
         )
     )
+
+
+def _overlaps(claim: Range[datetime], starts_at: datetime, ends_at: datetime) -> bool:
+    """Whether a claim, which may have no end, holds at some time between two instants."""
+    if claim.lower is None:
+        raise ValueError("a claim begins at an instant")
+    return claim.lower < ends_at and (claim.upper is None or claim.upper > starts_at)
 
 
 def overrides(calendar: Mapping[str, str] | None) -> dict[date, DayKind]:

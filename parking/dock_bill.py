@@ -9,10 +9,11 @@ from psycopg.rows import DictRow, dict_row
 
 from core.db import Connection, Statement, pipeline
 from parking import record
-from parking.dock_record import CHARGINGS, charging_paid, chargings_ended
+from parking.dock_record import CHARGINGS, charging_paid
 from parking.facts import bill_of
 from parking.fees import Owed, owed
 from parking.history import TERMS
+from parking.record import chargings_ended
 
 # The vehicle's household pays, else the one the stay began with.
 PAYER = """

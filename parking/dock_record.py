@@ -12,10 +12,8 @@ from devices import exceptions
 from ledger.charges import NewCharge, raised
 from ledger.payments import NewPayment, received
 from parking.charging import ELECTRICITY, EnergyFee, energy_fee, implausible, too_long
+from parking.record import NO_READING
 from parking.rule_parsing import parse_rules
-
-NO_READING = "no-reading"
-"""Stop reason shown of a charging whose reading has not come (yet)."""
 
 # A charging that was left open here has ended without us hearing of it. One that ended without
 # a reading (its `seconds` are null) may yet be given one.
@@ -36,12 +34,6 @@ READ = """
 UPDATE charging SET ended_at = greatest(started_at, %(ended)s), energy_wh = %(energy_wh)s,
     seconds = %(seconds)s, stop_reason = %(stop_reason)s
 WHERE id = %(id)s
-"""
-
-END_CHARGINGS = """
-UPDATE charging SET ended_at = greatest(started_at, %(at)s), energy_wh = 0,
-    stop_reason = %(no_reading)s
-WHERE stay_id = %(stay)s AND ended_at IS NULL
 """
 
 CASE_OF_EVENT = """
@@ -144,11 +136,6 @@ def charging_read(
         zone=zone,
     )
     return statements + _charged(account, fee, reading.ended_at)
-
-
-def chargings_ended(stay_id: int, at: datetime) -> Statement:
-    """Whatever still charges for a stay ends with it; a reading may yet come."""
-    return END_CHARGINGS, {"stay": stay_id, "at": at, "no_reading": NO_READING}
 
 
 def charging_paid(charging_id: int, amount_fen: int, household_id: int, at: datetime) -> Statement:

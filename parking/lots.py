@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from core.db import driver
 from core.errors import Problem, invalid, not_found
 from devices.models import Lane
-from parking.claims import _reserved as reserved
+from parking.ceilings import accept_rules
+from parking.claims import reserved
 from parking.models import Lot, Space, Tariff
-from parking.tariff import TariffError, parse_rules
+from parking.tariff import TariffError
 
 LOTS = """
 SELECT lot.id, lot.code, lot.name, lot.kind, count(s.id) AS capacity,
@@ -32,8 +33,9 @@ GROUP BY lot.id ORDER BY lot.code
 
 FLOATING = """
 SELECT p.lot_id, p.places, p.starts_at, p.ends_at, p.hours,
-    (SELECT count(*) FROM stay s JOIN space_claim c ON c.stay_id = s.id
-     WHERE s.permit_id = p.id AND c.live) AS inside,
+    ARRAY(SELECT tstzrange(lower(c.during), NULL) FROM stay s
+          JOIN space_claim c ON c.stay_id = s.id
+          WHERE s.permit_id = p.id AND c.live) AS inside,
     (SELECT jsonb_object_agg(day, kind) FROM calendar_day) AS calendar
 FROM permit p
 WHERE p.space_id IS NULL AND p.starts_at <= %(now)s AND %(now)s < p.ends_at
@@ -114,7 +116,7 @@ def add_tariff(session: Session, lot: Lot, rules: dict[str, Any], valid_from: da
     Problem 422 names the rule that is broken; a version cannot begin before the newest one.
     """
     try:
-        parse_rules(rules)
+        accept_rules(rules)
     except TariffError as error:
         errors = {f"rules.{name}": said for name, said in error.errors.items()}
         detail = "These rules are no tariff."

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core.db import driver
 from core.errors import Problem, invalid, not_found
 from identity.models import Household
-from parking import offers, sharing
+from parking import offers, racks, sharing
 from parking.booking_models import SpaceClaim
 from parking.making_way import booked, make_way
 from parking.models import Lot, Space
@@ -85,6 +85,7 @@ def change_space(
     if owner != space.owner_household_id:
         _hand_over(session, space, owner, now, zone)
     session.flush()
+    racks.check_compartments(session)
 
 
 def _hand_over(

@@ -39,6 +39,34 @@ WHERE id IN (SELECT s.id FROM stay s
              LIMIT :limit FOR UPDATE OF s SKIP LOCKED)
 """
 
+BOOKINGS = """
+UPDATE booking SET plate = :erased, plate_color = 'unknown'
+WHERE id IN (SELECT b.id FROM booking b
+             WHERE b.status NOT IN ('confirmed', 'checked_in') AND b.plate <> :erased
+               AND b.ends_at < :before
+             LIMIT :limit FOR UPDATE SKIP LOCKED)
+"""
+
+WAITERS = """
+UPDATE waitlist_entry SET plate = :erased, plate_color = 'unknown'
+WHERE id IN (SELECT w.id FROM waitlist_entry w
+             WHERE w.status <> 'waiting' AND w.plate <> :erased AND w.ends_at < :before
+             LIMIT :limit FOR UPDATE SKIP LOCKED)
+"""
+
+# A permit keeps one row a plate, so that stays of the past still find their permit.
+PERMITS = """
+UPDATE permit_plate SET plate = :erased || id, plate_color = 'unknown'
+WHERE id IN (SELECT pp.id FROM permit_plate pp JOIN permit p ON p.id = pp.permit_id
+             WHERE p.ends_at < :before AND pp.plate NOT LIKE :erased || '%'
+             LIMIT :limit FOR UPDATE OF pp SKIP LOCKED)
+"""
+
+NOTICES = """
+DELETE FROM notice
+WHERE id IN (SELECT id FROM notice WHERE recorded_at < :before LIMIT :limit)
+"""
+
 
 def expire_batch(
     session: Session, *, now: datetime, picture_days: int, plate_days: int, limit: int
@@ -54,6 +82,10 @@ def expire_batch(
         (EVENTS, plates),
         (CASES, plates),
         (STAYS, plates),
+        (BOOKINGS, plates),
+        (WAITERS, plates),
+        (PERMITS, plates),
+        (NOTICES, plates),
     ):
         values = {"before": before, "limit": limit, "erased": ERASED}
         done = session.execute(text(statement), values)

@@ -103,6 +103,15 @@ BY_HAND = """
 UPDATE stay SET closed_by = %(person)s, close_reason = %(reason)s WHERE id = %(id)s
 """
 
+NO_READING = "no-reading"
+"""Why a charging ended whose charger said nothing yet."""
+
+END_CHARGINGS = """
+UPDATE charging SET ended_at = greatest(started_at, %(at)s), energy_wh = 0,
+    stop_reason = %(no_reading)s
+WHERE stay_id = %(stay)s AND ended_at IS NULL
+"""
+
 CLOCK = "UPDATE device SET clock_off_seconds = %(off)s WHERE id = %(device)s"
 
 CLOCK_CASE = """
@@ -183,6 +192,11 @@ def stay_closed(
     """
     values = {"id": stay_id, "at": at, "event": event_id, "fee": fee_fen}
     return [(CLOSE_STAY, values | {"household": household_id})]
+
+
+def chargings_ended(stay_id: int, at: datetime) -> Statement:
+    """Whatever still charges for a stay ends with it; a reading may yet come."""
+    return END_CHARGINGS, {"stay": stay_id, "at": at, "no_reading": NO_READING}
 
 
 def closed_by_hand(stay_id: int, person_id: int, reason: str) -> Statement:

@@ -113,3 +113,4 @@ class StaySchema(ma.Schema):
     status = fields.String()
     fee = fields.Nested(FeeSchema, allow_none=True)
     paid_fen = fields.Integer()
+    chargings = fields.List(fields.Dict())

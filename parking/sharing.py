@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.errors import Problem, invalid, not_found
-from parking import offers
+from parking import offers, waitlist
 from parking.booking_models import SharingWindow
 from parking.models import Space
 
@@ -50,6 +50,7 @@ def offer(
     _change(made, {"valid_from": now.astimezone(zone).date(), "valid_until": None} | dict(window))
     session.add(made)
     offers.refresh(session, [space.id], now, zone)
+    waitlist.serve(session, space.lot_id, now, zone)
     return made
 
 
@@ -67,6 +68,7 @@ def change(
     window = _window(session, space.id, window_id)
     _change(window, changes)
     offers.refresh(session, [space.id], now, zone)
+    waitlist.serve(session, space.lot_id, now, zone)
     return window
 
 

@@ -15,10 +15,22 @@ from parking.facts import bill_of
 from parking.fees import owed
 from parking.look import BILL, BILL_FROM, CHARGED_PARTS
 
+# Electricity is paid by its own charges: these are what they stand at.
+CHARGINGS = """(
+    SELECT jsonb_agg(jsonb_build_object(
+        'id', c.id, 'charge_id', fee.id, 'total_fen', owed.charged_fen,
+        'due_fen', owed.charged_fen - owed.paid_fen) ORDER BY c.id)
+    FROM charging c
+    JOIN receivable owed ON owed.source = 'charging' AND owed.source_id = c.id
+    JOIN charge fee ON fee.source = 'charging' AND fee.source_id = c.id AND fee.kind = 'fee'
+    WHERE c.stay_id = s.id
+)"""
+
 STAYS = f"""
 SELECT s.id, s.plate, s.plate_color, s.status, s."right", s.exited_at, s.fee_fen,
     lot.code AS lot, lot.kind AS lot_kind, {BILL},
     r.charged_fen, r.paid_fen, r.charged_at, r.moved_at,
+    {CHARGINGS} AS chargings,
     CASE WHEN s.status <> 'closed' THEN {CHARGED_PARTS.format("r")} END AS charged_parts
 FROM stay s
 JOIN lot ON lot.id = s.lot_id
@@ -128,7 +140,8 @@ def close_by_hand(
     )
     by_hand = record.closed_by_hand(stay_id, person_id, reason)
     closed = record.stay_closed(stay_id, exited_at, None, fee.total_fen, household_id=household_id)
-    send(connection, [by_hand, *closed, *taken])
+    ended = record.chargings_ended(stay_id, exited_at)
+    send(connection, [by_hand, *closed, *taken, ended])
 
 
 def _alone(connection: Connection, stay_id: int) -> DictRow:
@@ -144,7 +157,8 @@ def _shown(row: DictRow, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
     shown = {name: row[name] for name in ("id", "plate", "plate_color", "lot", "right")}
     shown |= {"space": row["stay_space"], "booking_id": row["stay_booking_id"]}
     shown |= {name: row[name] for name in ("entered_at", "exited_at", "status")}
-    return shown | {"fee": _fee(row, now, zone), "paid_fen": row["paid_fen"] or 0}
+    shown |= {"paid_fen": row["paid_fen"] or 0, "chargings": row["chargings"] or []}
+    return shown | {"fee": _fee(row, now, zone)}
 
 
 def _fee(row: DictRow, now: datetime, zone: ZoneInfo) -> dict[str, Any] | None:

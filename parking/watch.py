@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 from sqlalchemy.orm import Session
 
 from core.db import Connection, Statement, driver, fetch_row, send
@@ -21,7 +21,7 @@ from core.money import yuan
 from devices.exceptions import raised as case_raised
 from ledger.charges import NewCharge, raised
 from parking import claims, waitlist
-from parking.making_way import BOOKED, make_way
+from parking.making_way import booked, make_way
 from parking.owner_return import (
     END,
     LEAD,
@@ -160,10 +160,8 @@ STEPS = (
 
 def _replaced(connection: Connection, standing: DictRow, now: datetime, zone: ZoneInfo) -> bool:
     """Whether the next booking of a space found another; otherwise an operator hears of it."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        sql = f"{BOOKED} AND b.id = %(id)s AND b.space_id = %(space)s FOR UPDATE OF b"
-        values = {"id": standing["next_id"], "space": standing["space_id"], "now": now}
-        rows = cursor.execute(sql, values).fetchall()
+    values = {"id": standing["next_id"], "space": standing["space_id"]}
+    rows = booked(connection, "b.id = %(id)s AND b.space_id = %(space)s", values, now)
     try:
         make_way(connection, rows, now=now, zone=zone)
     except Problem:

@@ -53,6 +53,11 @@ celery.conf.update(
             "schedule": WATCH_SECONDS,
             "options": {"expires": WATCH_SECONDS},
         },
+        "overlong-chargings": {
+            "task": "parking.overlong_chargings",
+            "schedule": 60.0,
+            "options": {"expires": 60},
+        },
         "offer": {
             "task": "parking.offer",
             "schedule": 21600.0,

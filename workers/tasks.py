@@ -8,7 +8,7 @@ from core.app import settings
 from core.db import atomic
 from core.idempotency import forget_before
 from ledger.settlement import settle_batch
-from parking import offers, privacy, waitlist, watch
+from parking import chargings, offers, privacy, waitlist, watch
 
 BATCH = 500
 
@@ -65,6 +65,12 @@ def watch_garage() -> int:
 def serve_waitlist() -> int:
     """Book for those who wait what came free; how many."""
     return atomic(waitlist.sweep, clock.now(), settings().zone)
+
+
+@shared_task(name="parking.overlong_chargings", queue="sweeps")
+def overlong_chargings() -> int:
+    """Tell operators of e-bikes that charge for too long; how many are new."""
+    return atomic(chargings.overlong, clock.now())
 
 
 @shared_task(name="parking.offer", queue="sweeps")

@@ -25,7 +25,8 @@ CREATE FUNCTION booking_is_offered() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     place record;
 BEGIN
-    SELECT lot_id, in_service, offered INTO place FROM space WHERE id = NEW.space_id;
+    SELECT lot_id, in_service, offered INTO place FROM space
+    WHERE id = NEW.space_id FOR KEY SHARE;
     IF place.offered IS NOT NULL THEN
         SELECT lot_id, in_service, offered INTO place FROM space WHERE id = NEW.space_id FOR SHARE;
     END IF;
