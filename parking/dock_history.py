@@ -11,11 +11,10 @@ from parking import dock, dock_stays, record
 from parking.dock import Outcome
 from parking.dock_bill import DockBill, bill_of_stay
 from parking.dock_facts import CONNECTED, Look
-from parking.dock_record import 
-from parking.record import chargings_ended
 from parking.dock_texts import told
 from parking.facts import neighbours
 from parking.plates import Plate
+from parking.record import chargings_ended
 from parking.timeline import Place, Placement, Seen, place
 
 REPLAYED = Outcome("hold", "replayed")
