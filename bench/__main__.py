@@ -1,21 +1,31 @@
-"""`python -m bench [gate] [--seconds N] [--rounds N]`; exit code 1 when a target is missed."""
+"""`python -m bench [gate|book|growth]`, all by default; exit code 1 when a target is missed."""
 
 import argparse
 import sys
 
-from bench import gate
+from bench import book, gate, growth
+
+BENCHES = ("gate", "book", "growth")
 
 
 def main() -> int:
-    """Run the bench that was asked for."""
+    """Run what was asked for, one after the other."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("bench", nargs="?", choices=["gate"], default="gate")
+    parser.add_argument("bench", nargs="?", choices=BENCHES, help="all of them if left out")
     parser.add_argument(
-        "--seconds", type=float, default=4.0, help="about how long a round of the gate lasts"
+        "--seconds", type=float, default=4.0, help="about how long a round of the product lasts"
     )
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each way, in turn")
+    parser.add_argument(
+        "--past", type=int, default=growth.PAST, help="past claims behind the search for a space"
+    )
     asked = parser.parse_args()
-    return gate.run(asked.seconds, asked.rounds)
+    runs = {
+        "gate": lambda: gate.run(asked.seconds, asked.rounds),
+        "book": lambda: book.run(asked.seconds, asked.rounds),
+        "growth": lambda: growth.run(asked.past),
+    }
+    return max([runs[name]() for name in ([asked.bench] if asked.bench else BENCHES)])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from bench.ground import LOTS, SPACES, token
+from bench.garages import LOTS, SPACES, token
 from bench.load import post
 
 CONNECTIONS = 32

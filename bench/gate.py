@@ -1,16 +1,13 @@
 """A walk-in entry over HTTP, beside a fixed answer, pgbench, and a bare view of one SQL call."""
 
-import os
-import tempfile
 import time
-from contextlib import ExitStack
-from pathlib import Path
 
-from bench import events, pgbench, report, trips
-from bench.ground import Ground, prepared
+from bench import events, garages, gate_report, pgbench, trips
+from bench.garages import Garages
+from bench.gate_report import Found
+from bench.ground import prepared, say
 from bench.load import Run, drive
-from bench.report import Found
-from bench.servers import Served, granian
+from bench.servers import Served, bare, product
 
 OPEN = b'"action":"open"'
 
@@ -18,8 +15,8 @@ OPEN = b'"action":"open"'
 class Bench:
     """The two servers over one database, and the rounds over them."""
 
-    def __init__(self, ground: Ground, gate: Served, bare: Served) -> None:
-        self.ground = ground
+    def __init__(self, lots: Garages, gate: Served, bare: Served) -> None:
+        self.lots = lots
         self.served_gate = gate
         self.served_bare = bare
 
@@ -39,8 +36,8 @@ class Bench:
 
     def pgbench(self, count: int) -> float:
         """Entries straight in the database; their number per second."""
-        self.ground.reset()
-        rate = pgbench.entries(self.ground, count).rate
+        self.lots.reset()
+        rate = pgbench.entries(self.lots.ground, count).rate
         self._verify(count)
         return rate
 
@@ -52,14 +49,14 @@ class Bench:
         return run
 
     def _drive(self, served: Served, lists: list[list[bytes]], expect: bytes) -> Run:
-        app, database = served.cpu_seconds(), self.ground.cpu_seconds()
+        app, database = served.cpu_seconds(), self.lots.ground.cpu_seconds()
         run = drive(served.port, lists, expect)
         run.app_seconds = served.cpu_seconds() - app
-        run.database_seconds = self.ground.cpu_seconds() - database
+        run.database_seconds = self.lots.ground.cpu_seconds() - database
         return run
 
     def _entries(self, served: Served, path: str, count: int) -> Run:
-        self.ground.reset()
+        self.lots.reset()
         run = self._drive(served, events.lists(path, "entry", count), OPEN)
         assert run.expected == count, run.odd
         self._verify(count)
@@ -67,30 +64,21 @@ class Bench:
 
     def _verify(self, count: int) -> None:
         """Nobody measures errors: as many events, stays and claims as answers `open`."""
-        written = self.ground.written()
+        written = self.lots.written()
         assert written == (count, count, count), f"{written} instead of {count} each"
 
 
 def run(seconds: float, rounds: int) -> int:
     """Measure, print, and return the exit code: 0 when every target is met."""
     began = time.monotonic()
-    home = Path(os.environ.get("HUILIN_HOME") or "var").resolve()
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=home) as directory, ExitStack() as held:
-        here = Path(directory)
-        here.chmod(0o755)
-        say("starting a private database, and building 64 lots of 320 spaces with a history")
-        ground = held.enter_context(prepared(here))
-        found = Found(trips=trips.count(ground))
+    say("starting a private database, and building 64 lots of 320 spaces with a history")
+    with prepared() as ground:
+        lots = garages.built(ground)
+        found = Found(trips=trips.count(lots))
         say("starting the shipped server and the bare one")
-        metrics = here / "metrics"
-        metrics.mkdir()
-        shipped = {"PROMETHEUS_MULTIPROC_DIR": str(metrics), "DATABASE_URL": ground.conninfo}
-        gate = held.enter_context(granian("wsgi:app", here, shipped))
-        bare_env = {"BENCH_DATABASE": ground.conninfo}
-        bare = held.enter_context(granian("bench.bare:app", here, bare_env))
-        _measure(Bench(ground, gate, bare), found, seconds, rounds)
-    return report.show(found, time.monotonic() - began)
+        with product(ground.home, ground.url) as gate, bare(ground.home, ground.conninfo) as plain:
+            _measure(Bench(lots, gate, plain), found, seconds, rounds)
+    return gate_report.show(found, time.monotonic() - began)
 
 
 def _measure(bench: Bench, found: Found, seconds: float, rounds: int) -> None:
@@ -112,10 +100,5 @@ def _measure(bench: Bench, found: Found, seconds: float, rounds: int) -> None:
             f"gate {found.gate.runs[-1].rate:6.0f}/s"
         )
     say("exits of the vehicles of the last round")
-    bench.ground.age_stays(hours=3)
+    bench.lots.age_stays(hours=3)
     found.exits["exit, payment due"] = bench.exits(count, "payment-due")
-
-
-def say(text: str) -> None:
-    """Progress, at once."""
-    print(text, flush=True)

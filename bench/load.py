@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 END_OF_HEADERS = b"\r\n\r\n"
+GOOD = (b"200", b"201")
 
 
 @dataclass(slots=True)
@@ -64,10 +65,11 @@ class _Line:
         return bool(found) and len(body) >= _length(head)
 
 
-def post(path: str, token: str, body: bytes) -> bytes:
-    """The bytes of a JSON POST from a device."""
+def post(path: str, token: str, body: bytes, key: str | None = None) -> bytes:
+    """The bytes of a JSON POST, with an Idempotency-Key if one is given."""
+    once = f"Idempotency-Key: {key}\r\n" if key else ""
     return (
-        f"POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n{once}"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode() + body
 
@@ -105,11 +107,13 @@ def _exchange(run: Run, lines: dict[int, _Line], expect: bytes) -> None:
             if not line.whole():
                 continue
             run.times.append(time.perf_counter_ns() - line.since)
-            if expect in line.got and b" 200 " in line.got[:16]:
+            if expect in line.got and line.got[9:12] in GOOD:
                 run.expected += 1
             else:
                 run.odd = line.got
-            waiting -= not line.send_next()
+            if not line.send_next():  # and soon the server hangs up
+                poll.unregister(number)
+                waiting -= 1
     run.answered = len(run.times)
     run.seconds = time.perf_counter() - began
     run.busy_seconds = time.process_time() - busy

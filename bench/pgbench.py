@@ -1,13 +1,14 @@
-"""The database alone: pgbench calling entry.sql's function for the vehicles of `events`."""
+"""The database alone: pgbench, with as many clients as the other ways have."""
 
 import re
 import subprocess
 from dataclasses import dataclass
 
 from bench.events import CONNECTIONS, EACH
-from bench.ground import SPACES, Ground
+from bench.garages import SPACES
+from bench.ground import Ground
 
-CLIENT = f"""
+ENTRY = f"""
 \\set lot :client_id * {EACH} + :n % {EACH} + 1
 \\set car :client_id * {SPACES * EACH} + :n
 \\set n :n + 1
@@ -32,13 +33,18 @@ class Measured:
 
 
 def entries(ground: Ground, count: int) -> Measured:
-    """Run `count` entries over as many clients as the HTTP rounds have connections."""
-    script = ground.home / "entry.pgbench"
-    script.write_text(CLIENT, encoding="utf-8")
+    """Run `count` calls of entry.sql's function for the vehicles of `events`."""
+    return run(ground, ENTRY, clients=CONNECTIONS, each=count // CONNECTIONS)
+
+
+def run(ground: Ground, script: str, *, clients: int, each: int) -> Measured:
+    """Run a script `each` times by every client; its variable `n` begins at 0."""
+    file = ground.home / "script.pgbench"
+    file.write_text(script, encoding="utf-8")
     command = (
         *(ground.server.bin_dir / "pgbench", "--no-vacuum", "--protocol=prepared"),
-        *("--client", CONNECTIONS, "--jobs", 2, "--transactions", count // CONNECTIONS),
-        *("--define", "n=0", "--file", script, ground.conninfo),
+        *("--client", clients, "--jobs", 2, "--transactions", each),
+        *("--define", "n=0", "--file", file, ground.conninfo),
     )
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     found = RATE.search(done.stdout)

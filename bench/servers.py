@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -55,6 +55,19 @@ def granian(target: str, home: Path, env: Mapping[str, str]) -> Iterator[Served]
         yield Served(port, child.pid)
     finally:
         process.stop(child, (signal.SIGTERM, 4.0))
+
+
+def product(home: Path, database_url: str) -> AbstractContextManager[Served]:
+    """Serve the product."""
+    metrics = home / "metrics"
+    metrics.mkdir(exist_ok=True)
+    env = {"PROMETHEUS_MULTIPROC_DIR": str(metrics), "DATABASE_URL": database_url}
+    return granian("wsgi:app", home, env)
+
+
+def bare(home: Path, conninfo: str) -> AbstractContextManager[Served]:
+    """Serve the ceilings of bare.py."""
+    return granian("bench.bare:app", home, {"BENCH_DATABASE": conninfo})
 
 
 def _wait_until_it_answers(child: subprocess.Popen[bytes], port: int, log: Path) -> None:
