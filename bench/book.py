@@ -1,5 +1,6 @@
 """Allocate and book: the use case and its route, beside the bare insert and a fixed answer."""
 
+import resource
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -31,17 +32,23 @@ GRANT SELECT ON bench_wanted TO PUBLIC;
 VACUUM (ANALYZE) bench_wanted;
 """
 COLUMNS = """id, lot_id, space_id, household_id, booked_by, plate, plate_color, vehicle_class,
-    new_energy, starts_at, ends_at, tariff_id, terms_id, total_fen, wish, recorded_at"""
+    new_energy, starts_at, ends_at, tariff_id, terms_id, total_fen, wish"""
+WARM_UP = 8
+"""So often each client of pgbench asks for no row at all, until its plans are made."""
 
 INSERT = f"""
-\\set wanted :client_id + {CLIENTS} * :n
+\\set wanted :client_id + {CLIENTS} * (:n - {WARM_UP})
 \\set n :n + 1
 WITH wanted AS MATERIALIZED (SELECT * FROM bench_wanted WHERE n = :wanted),
 claimed AS (
     INSERT INTO space_claim (lot_id, space_id, during, booking_id)
     SELECT lot_id, space_id, tstzrange(starts_at, ends_at), id FROM wanted
 )
-INSERT INTO booking ({COLUMNS}) SELECT {COLUMNS} FROM wanted;
+INSERT INTO booking ({COLUMNS}, recorded_at) SELECT {COLUMNS}, clock_timestamp() FROM wanted;
+"""
+INSERTED = f"""
+SELECT count(*) / extract(epoch FROM max(recorded_at) - min(recorded_at))
+FROM booking WHERE id > {2 * AHEAD}
 """
 
 
@@ -60,14 +67,13 @@ class Bench:
         self.lot.verify(run.expected)
         return run
 
-    def pgbench(self, booked: int) -> float:
-        """The bookings that the use case just made, as plain inserts; their number per second."""
+    def pgbench(self, booked: int) -> Run:
+        """The bookings that the use case just made, as plain inserts."""
         self.lot.ground.run(*NOTE.split(";\n")[:-1])
-        self.lot.reset()
         each = booked // CLIENTS
-        rate = pgbench.run(self.lot.ground, INSERT, clients=CLIENTS, each=each).rate
-        self.lot.verify(each * CLIENTS)
-        return rate
+        run = self._costed(lambda: self._inserted(each))
+        self.lot.verify(run.answered)
+        return run
 
     def http(self, asked: Sequence[Asked]) -> Run:
         """The route of the shipped server."""
@@ -82,6 +88,14 @@ class Bench:
         run = self._costed(lambda: _driven(self.plain, lists, b'"action":"open"'))
         assert run.expected == len(asked), run.odd
         return run
+
+    def _inserted(self, each: int) -> Run:
+        before = _children_seconds()
+        pgbench.run(self.lot.ground, INSERT, clients=CLIENTS, each=WARM_UP + each)
+        count = each * CLIENTS
+        rate = float(self.lot.ground.ask(INSERTED)[0])
+        spent = _children_seconds() - before
+        return Run(answered=count, expected=count, seconds=count / rate, app_seconds=spent)
 
     def _requests(self, path: str, asked: Sequence[Asked]) -> list[list[bytes]]:
         token = self.lot.tokens()
@@ -125,12 +139,12 @@ def _measure(bench: Bench, found: Found, seconds: float, rounds: int) -> None:
     for number in range(1, rounds + 1):
         use_case = found.use_case.add(bench.use_case(asked))
         assert use_case.expected == count, use_case.odd
-        found.pgbench.append(bench.pgbench(use_case.expected))
+        insert = found.pgbench.add(bench.pgbench(use_case.expected))
         http = found.http.add(bench.http(asked))
         assert http.expected == count, http.odd
         found.fixed.add(bench.fixed(asked))
         say(
-            f"round {number}: insert {found.pgbench[-1]:6.0f}/s   "
+            f"round {number}: insert {insert.rate:6.0f}/s   "
             f"use case {use_case.rate:6.0f}/s   HTTP {http.rate:6.0f}/s   "
             f"fixed {found.fixed.runs[-1].rate:6.0f}/s"
         )
@@ -162,6 +176,11 @@ def _driven(served: Served, lists: list[list[bytes]], expect: bytes) -> Run:
     run = drive(served.port, lists, expect)
     run.app_seconds = served.cpu_seconds() - before
     return run
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _shared(asked: Sequence[Asked]) -> list[Sequence[Asked]]:

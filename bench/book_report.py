@@ -1,6 +1,5 @@
 """The table of a run of bookings."""
 
-import statistics
 from dataclasses import dataclass, field
 
 from bench.load import Run
@@ -29,7 +28,7 @@ class Found:
     use_case: Rounds = field(default_factory=Rounds)
     http: Rounds = field(default_factory=Rounds)
     fixed: Rounds = field(default_factory=Rounds)
-    pgbench: list[float] = field(default_factory=list)
+    pgbench: Rounds = field(default_factory=Rounds)
     hot_use_case: Run = field(default_factory=Run)
     hot_http: Run = field(default_factory=Run)
 
@@ -40,8 +39,9 @@ def show(found: Found, seconds: float) -> int:
     booked = found.use_case.runs[-1].expected
     print(f"\nAllocate and book, {booked} bookings a round, medians of {len(ours)} rounds\n")
     print(heads("use case is", "HTTP is"))
-    only = row("(a) pgbench, the insert alone", [statistics.median(found.pgbench)])
-    print(only + share(ours, found.pgbench) + share(http, found.pgbench))
+    insert = found.pgbench.each(rate)
+    print(line("(a) pgbench, the insert alone", found.pgbench) + share(ours, insert), end="")
+    print(share(http, insert))
     print(line("(b) fixed JSON, plain Flask", found.fixed) + _blank(http, found.fixed))
     print(line("use case, 64 clients", found.use_case) + share(ours, ours) + share(http, ours))
     print(line("POST /api/v1/bookings", found.http) + f"{'':12}" + share(http, http))
@@ -56,7 +56,7 @@ def show(found: Found, seconds: float) -> int:
         f"{found.fixed.median(busy):.0%} of a core at (b), "
         f"{found.http.median(busy):.0%} at the route; {seconds:.0f} s in all\n"
     )
-    return judged([_verdict(ours, found.pgbench)])
+    return judged([_verdict(ours, insert)])
 
 
 def _verdict(ours: list[float], ceiling: list[float]) -> Verdict:

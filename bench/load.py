@@ -1,6 +1,7 @@
 """A lean load generator: keep-alive connections of one process, each sending its own list."""
 
 import gc
+import math
 import select
 import socket
 import time
@@ -31,7 +32,9 @@ class Run:
         return self.answered / self.seconds
 
     def milliseconds(self, share: float) -> float:
-        """The time within which this share of the answers came."""
+        """The time within which this share of the answers came; not a number if none was taken."""
+        if not self.times:
+            return math.nan
         ordered = sorted(self.times)
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))] / 1e6
 

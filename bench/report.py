@@ -1,5 +1,6 @@
 """What all tables share: every figure beside its ceiling, every target with pass or missed."""
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -79,7 +80,10 @@ def line(name: str, rounds: Rounds) -> str:
 def row(name: str, figures: Sequence[float]) -> str:
     """A line of a table as wide as all five figures, whether they are there or not."""
     places = (0, 1, 1, 2, 2)
-    cells = (f"{n:12.{digits}f}" for n, digits in zip(figures, places, strict=False))
+    cells = (
+        " " * 12 if math.isnan(n) else f"{n:12.{digits}f}"
+        for n, digits in zip(figures, places, strict=False)
+    )
     return f"{f'{name:{NAME}}' + ''.join(cells):{NAME + 12 * len(FIGURES)}}"
 
 

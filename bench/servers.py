@@ -34,8 +34,10 @@ class Served:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of a process and its living children."""
-    parent, total = psutil.Process(pid), 0.0
+    """CPU time of a process and its children, those it has buried included."""
+    parent = psutil.Process(pid)
+    buried = parent.cpu_times()
+    total = float(buried.children_user + buried.children_system)
     for each in (parent, *parent.children(recursive=True)):
         with suppress(psutil.NoSuchProcess):  # the database's own helpers come and go
             times = each.cpu_times()
