@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from pathlib import Path
 
 import click
 from flask import Flask, current_app
@@ -35,6 +36,23 @@ def run(*, with_parent: bool) -> None:
     from core import supervisor
 
     sys.exit(supervisor.main(with_parent=with_parent))
+
+
+@main.command(with_appcontext=False)
+@click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="A seed tells one story.")
+@click.option("--keep", type=click.Path(path_type=Path), help="A new folder, to keep the data.")
+def simulate(*, days: int, seed: int, keep: Path | None) -> None:
+    """Play a community's days in a database of its own, and prove that all is sound."""
+    from core.console import complain
+    from core.process import CannotStartError
+    from simulation.command import simulate as play
+
+    try:
+        sys.exit(play(days, seed, keep))
+    except CannotStartError as error:
+        complain(str(error))
+        sys.exit(1)
 
 
 @main.command(hidden=True)
