@@ -33,6 +33,7 @@ LOCKS = (
     )""",
     ALONE.format("'household ' || household_id") + "AND household_id IS NOT NULL",
     ALONE.format("'plate ' || plate"),
+    "SELECT FROM booking WHERE id = %(id)s FOR UPDATE",
 )
 
 HOLD = """
@@ -123,7 +124,7 @@ def _alone(connection: Connection, booking_id: int, household_id: int | None) ->
     with pipeline(connection), connection.cursor(row_factory=dict_row) as cursor:
         for lock in LOCKS:
             connection.execute(lock, values)
-        row = cursor.execute(booked.WHOLE + "FOR UPDATE OF b", values).fetchone()
+        row = cursor.execute(booked.WHOLE, values).fetchone()
     if row is None:
         raise not_found("booking")
     return row

@@ -73,6 +73,10 @@ SELECT b.lot_id, b.space_id, b.starts_at, b.ends_at, b.status FROM booking b
 WHERE b.id = %(booking)s FOR UPDATE
 """
 
+TRY_ALONE = """
+SELECT pg_try_advisory_xact_lock(hashtextextended('space ' || %(space)s::text, 0)) AS ours
+"""
+
 MOVE = """
 WITH place AS (SELECT id, group_id FROM space WHERE id = %(space)s),
 moved AS (
@@ -169,9 +173,18 @@ def moved(
     spaces = [space for space in ranked(candidates, wish) if space not in not_these]
     if not spaces or ends_at <= now:
         return None
-    move = {"booking": booking_id, "space": spaces[0], "since": min(max(starts_at, now), ends_at)}
-    row = fetch_row(connection, (MOVE, move))
+    move = {"booking": booking_id, "since": min(max(starts_at, now), ends_at)}
+    row = fetch_row(connection, (MOVE, move | {"space": _nobody_elses(connection, spaces)}))
     return str(row["code"]) if row else None
+
+
+def _nobody_elses(connection: Connection, spaces: Sequence[int]) -> int:
+    """The best space that nobody is claiming this instant, as `claim_space` picks it."""
+    for space in spaces:
+        row = fetch_row(connection, (TRY_ALONE, {"space": space}))
+        if row and row["ours"]:
+            return space
+    return spaces[0]
 
 
 def released(booking_id: int, at: datetime) -> Statement:

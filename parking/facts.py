@@ -12,7 +12,7 @@ from devices.registry import unknown_device
 from parking.claims import holidays_by, overrides
 from parking.fees import Bill, Booked
 from parking.gate import Facts, FreeSpace, HeldBooking, HeldPermit, OpenStay
-from parking.look import AFTER, BEFORE, LOOK, ONE_AT_A_TIME
+from parking.look import AFTER, BEFORE, COUNTED_ALONE, LOOK, ONE_AT_A_TIME
 from parking.permits import Right, covers_now
 from parking.plates import Plate, classify
 from parking.tariff import Tariff, parse_rules
@@ -53,6 +53,7 @@ def look(
     with pipeline(connection), connection.cursor(row_factory=dict_row) as cursor:
         if plate:
             connection.execute(ONE_AT_A_TIME, values)
+            connection.execute(COUNTED_ALONE, values)
         row = cursor.execute(LOOK, values).fetchone()
     if row is None:
         raise unknown_device()

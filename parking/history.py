@@ -103,6 +103,7 @@ def _begun(event: Event, seen: Look, plate: Plate, found: Placement) -> list[Sta
         status="open" if inside_now else "exit-missing",
         claimed_from=event.recorded_at,
         hold_minutes=row["walk_in_hold_minutes"],
+        yields=True,
     )
     return [*cases, record.stay_opened(stay)]
 
@@ -149,6 +150,7 @@ def _completed(
             event_id=row["event_id"],
             household_id=household_id,
             fee_fen=fee.total_fen,
+            now=event.recorded_at,
             found=found,
         )
     else:

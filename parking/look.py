@@ -13,6 +13,23 @@ SAME_COLOR = "({0}.plate_color = %(color)s OR 'unknown' IN ({0}.plate_color, %(c
 # whoever held the lock has written.
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('plate ' || %(plate)s::text, 0))"
 
+# Who comes in counts: the vehicles of one permit among each other, and everybody where floating
+# permits are owed a part of the lot. Taken after the plate, before the look, as that is.
+COUNTED_ALONE = """
+SELECT pg_advisory_xact_lock(hashtextextended(counted.what, 0)) FROM (
+    SELECT 'permit ' || pp.permit_id AS what, 0 AS rank, pp.permit_id AS id
+    FROM permit_plate pp
+    WHERE pp.plate = %(plate)s AND EXISTS (
+        SELECT FROM permit_plate o WHERE o.permit_id = pp.permit_id AND o.id <> pp.id)
+    UNION ALL
+    SELECT 'entries ' || lane.lot_id, 1, lane.lot_id FROM device d JOIN lane ON lane.id = d.lane_id
+    WHERE %(digest)s IN (d.token_digest, d.previous_token_digest) AND lane.direction = 'entry'
+      AND EXISTS (SELECT FROM permit p WHERE p.lot_id = lane.lot_id AND p.space_id IS NULL
+                  AND p.starts_at <= %(at)s AND %(at)s < p.ends_at)
+    ORDER BY rank, id
+) counted
+"""
+
 USUAL = Terms()
 # How long a vehicle that says nothing is expected to stay, and the shortest time it needs.
 HELD_UNTIL = """coalesce(booked.booking_ends_at,
@@ -158,13 +175,15 @@ LEFT JOIN LATERAL (
               AND c.space_id = b.space_id AND c.booking_id IS DISTINCT FROM b.id
               AND (c.stay_id IS NOT NULL OR c.during && tstzrange(%(at)s, b.ends_at))
         ) AS ready
-    FROM booking b
+    FROM (
+        SELECT b.* FROM booking b
+        WHERE lane.direction = 'entry' AND inside.stay_id IS NULL AND seen.id IS NULL
+          AND b.lot_id = lot.id AND b.status = 'confirmed' AND b.ends_at > %(at)s
+          AND (b.plate = %(plate)s OR b.instead_of_id = permit.id)
+        ORDER BY b.starts_at LIMIT 1 FOR UPDATE
+    ) b
     JOIN space place ON place.id = b.space_id
     LEFT JOIN booking_terms terms ON terms.id = b.terms_id
-    WHERE lane.direction = 'entry' AND inside.stay_id IS NULL AND seen.id IS NULL
-      AND b.lot_id = lot.id AND b.status = 'confirmed' AND b.ends_at > %(at)s
-      AND (b.plate = %(plate)s OR b.instead_of_id = permit.id)
-    ORDER BY b.starts_at LIMIT 1 FOR UPDATE OF b
 ) booked ON true
 LEFT JOIN LATERAL (
     SELECT r.charged_fen, r.paid_fen, r.charged_at, r.moved_at,
@@ -194,19 +213,20 @@ LEFT JOIN LATERAL (
     WHERE s.id = permit.space_id AND s.in_service AND lane.direction = 'entry'
       AND NOT EXISTS (SELECT FROM space_claim c WHERE c.live AND c.lot_id = s.lot_id
                       AND c.space_id = s.id
-                      AND (c.stay_id IS NOT NULL OR c.during @> greatest(%(at)s, %(now)s)))
+                      AND (c.stay_id IS NOT NULL OR c.during && tstzrange(
+                          %(at)s, greatest(%(at)s::timestamptz, %(now)s), '[]')))
 ) fixed ON true
 LEFT JOIN LATERAL (
     SELECT s.id, s.code FROM space s
     WHERE {WANTS_ANY} AND {UNHELD.format(HELD_UNTIL)}
-    ORDER BY s.id LIMIT 1 FOR UPDATE OF s SKIP LOCKED
+    ORDER BY s.id LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED
 ) roomy ON true
 LEFT JOIN LATERAL (
     SELECT s.id, s.code FROM space s
     WHERE roomy.id IS NULL AND {WANTS_ANY} AND {UNHELD.format(NEEDED_UNTIL)}
     ORDER BY (SELECT min(lower(c.during)) FROM space_claim c
               WHERE c.live AND c.lot_id = s.lot_id AND c.space_id = s.id) DESC NULLS FIRST, s.id
-    LIMIT 1 FOR UPDATE OF s SKIP LOCKED
+    LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED
 ) tight ON true
 LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_object(

@@ -13,14 +13,6 @@ from identity.notices import told
 from parking import claims
 from parking.booking_facts import terms_of, wish_of
 
-# The gate decides about a plate alone, so it sees a move whole or not at all. {0} is a condition.
-ONE_AT_A_TIME = """
-SELECT pg_advisory_xact_lock(hashtextextended('plate ' || plate, 0)) FROM (
-    SELECT DISTINCT b.plate FROM booking b
-    WHERE b.status IN ('confirmed', 'checked_in') AND {0} ORDER BY b.plate
-) AS found
-"""
-
 BOOKED = """
 SELECT b.id, b.space_id, b.lot_id, b.household_id, b.status, b.starts_at, b.ends_at, b.wish,
     space.code AS space, lot.kind,
@@ -37,11 +29,11 @@ def booked(
 ) -> list[DictRow]:
     """The active bookings `b` of a condition in SQL, by their start, for `make_way`.
 
-    The caller has locked their spaces; from here on their guests' plates are locked too.
+    The caller has locked their spaces. A gate that decides about one of them meanwhile waits for
+    the booking's row, and then finds it where it was moved to.
     """
     known = dict(values) | {"now": now}
     with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(ONE_AT_A_TIME.format(condition), known)
         return cursor.execute(BOOKED.format(condition), known).fetchall()
 
 

@@ -82,14 +82,19 @@ RETURNING id, (SELECT code FROM space WHERE space.id = booking.space_id) AS spac
 
 NEEDLESS = """
 SELECT r.id FROM booking r JOIN permit p ON p.id = r.instead_of_id
-WHERE r.kind = 'replacement' AND r.status = 'confirmed' AND (r.ends_at <= %(now)s OR NOT EXISTS (
-    SELECT FROM space_claim c WHERE c.live AND c.stay_id IS NOT NULL AND c.space_id = p.space_id))
+WHERE r.kind = 'replacement' AND r.status = 'confirmed' AND (
+    r.ends_at <= %(now)s
+    OR EXISTS (SELECT FROM stay o WHERE o.permit_id = p.id AND o.status = 'open')
+    OR NOT EXISTS (
+        SELECT FROM space_claim c WHERE c.live AND c.stay_id IS NOT NULL AND c.space_id = p.space_id
+    ))
 """
 
 REPLACEMENT = """
 SELECT r.id, r.household_id, r.ends_at, place.code AS space,
     EXISTS (SELECT FROM space_claim c WHERE c.live AND c.stay_id IS NOT NULL
-            AND c.space_id = place.id) AS still_taken
+            AND c.space_id = place.id) AS still_taken,
+    EXISTS (SELECT FROM stay o WHERE o.permit_id = p.id AND o.status = 'open') AS owner_inside
 FROM booking r JOIN permit p ON p.id = r.instead_of_id JOIN space place ON place.id = p.space_id
 WHERE r.id = %(id)s AND r.status = 'confirmed' FOR UPDATE OF r
 """
@@ -137,9 +142,14 @@ def end_replacement(session: Session, booking_id: int, now: datetime, _zone: Zon
     """The owner's own space is free again, or the time is over and another look is due."""
     connection = driver(session)
     row = fetch_row(connection, (REPLACEMENT, {"id": booking_id}))
-    if row is None or (row["still_taken"] and row["ends_at"] > now):
+    if row is None:
         return
-    reason = "own-space-taken-still" if row["still_taken"] else "own-space-free"
+    if row["owner_inside"]:
+        reason = "owner-inside"
+    elif row["still_taken"] and row["ends_at"] > now:
+        return
+    else:
+        reason = "own-space-taken-still" if row["still_taken"] else "own-space-free"
     end = {"booking": booking_id, "status": "cancelled", "reason": reason, "at": now}
     statements: list[Statement] = [(END, end), claims.released(booking_id, now)]
     if not row["still_taken"]:

@@ -76,7 +76,10 @@ WITH used AS (
     UPDATE booking SET status = 'fulfilled', ended_at = %(at)s
     WHERE id = %(booking)s AND status = 'confirmed'
 ), unused AS (
-    UPDATE space_claim SET live = false WHERE booking_id = %(booking)s AND stay_id IS NULL AND live
+    UPDATE space_claim SET live = false, during = tstzrange(
+        lower(during), greatest(lower(during) + interval '1 microsecond',
+                                least(upper(during), %(now)s)))
+    WHERE booking_id = %(booking)s AND stay_id IS NULL AND live
 )
 UPDATE stay SET status = 'closed', "right" = %(right)s, entered_at = %(at)s,
     entry_event_id = %(event)s, permit_id = %(permit)s, booking_id = %(booking)s,
@@ -134,7 +137,8 @@ class NewStay:
     """A stay that begins at `entered_at`, with all that will price it.
 
     Its space, if any, is claimed from `claimed_from` on: by the booking it fulfils, or for the
-    usual `hold_minutes`, less if somebody else has claimed it after that.
+    usual `hold_minutes`, less if somebody else has claimed it after that. One that `yields`
+    claims nothing where somebody else has a claim already.
     """
 
     id: int
@@ -155,6 +159,7 @@ class NewStay:
     left_before_at: datetime | None = None
     swap_until: datetime | None = None
     status: str = "open"
+    yields: bool = False
 
 
 def stay_opened(stay: NewStay) -> Statement:
@@ -180,7 +185,9 @@ def stay_opened(stay: NewStay) -> Statement:
         "claimed_from": stay.claimed_from,
         "hold_minutes": stay.hold_minutes,
     }
-    return (CLAIM if stay.booking_id is None else CHECK_IN), values
+    if stay.booking_id is not None:
+        return CHECK_IN, values
+    return (f"{CLAIM} ON CONFLICT DO NOTHING" if stay.yields else CLAIM), values
 
 
 def stay_closed(
@@ -212,10 +219,11 @@ def stay_completed(
     event_id: int,
     household_id: int | None,
     fee_fen: int,
+    now: datetime,
     found: dict[str, Any],
 ) -> list[Statement]:
     """The entry of a stay whose exit was booked before; `found` has the rest of what prices it."""
-    values = {"id": stay_id, "right": right, "at": at, "event": event_id}
+    values = {"id": stay_id, "right": right, "at": at, "event": event_id, "now": now}
     return [(COMPLETE_STAY, values | {"household": household_id, "fee": fee_fen} | found)]
 
 

@@ -80,8 +80,9 @@ def grant_permit(
         swap_minutes=swap_minutes,
         plates=[PermitPlate(plate=one.text, plate_color=one.color) for one in plates],
     )
-    _reserving(session, permit.space_id)
-    _check_not_anothers(session, permit)
+    if permit.space_id is not None:
+        _reserving(session, permit.space_id)
+        _check_not_anothers(session, permit)
     session.add(permit)
     _reserved(session, permit.space_id)
     return permit

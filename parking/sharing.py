@@ -111,6 +111,7 @@ def _window(session: Session, space_id: int, window_id: int) -> SharingWindow:
 
 def _locked_space(session: Session, code: str, who: Offerer) -> Space:
     space = _private_space(session, code, who)
+    waitlist.first_of_all(session, space.lot_id)
     offers.lock(session, [space.id])
     session.refresh(space)
     return _checked(space, who)

@@ -22,6 +22,12 @@ from parking.fairness import Order, least_used_first
 
 ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('waitlist ' || %(lot)s::text, 0))"
 
+TRY_ALONE = """
+SELECT pg_try_advisory_xact_lock(hashtextextended('household ' || %(household_id)s::text, 0))
+        AS household,
+    pg_try_advisory_xact_lock(hashtextextended('plate ' || %(plate)s::text, 0)) AS plate
+"""
+
 ANYBODY = """
 SELECT w.id FROM waitlist_entry w WHERE w.lot_id = %(lot)s AND w.status = 'waiting' LIMIT 1
 """
@@ -67,6 +73,13 @@ def alone(connection: Connection, lot_id: int) -> None:
     connection.execute(ALONE, {"lot": lot_id})
 
 
+def first_of_all(session: Session, lot_id: int) -> None:
+    """`alone`, if anybody waits: for whoever will `serve` after locking something else."""
+    connection = driver(session)
+    if fetch_row(connection, (ANYBODY, {"lot": lot_id})):
+        alone(connection, lot_id)
+
+
 def serve(session: Session, lot_id: int, now: datetime, zone: ZoneInfo) -> int:
     """Book those waiting for a lot whom a free space fits, in order; returns how many.
 
@@ -84,7 +97,12 @@ def serve(session: Session, lot_id: int, now: datetime, zone: ZoneInfo) -> int:
         return 0
     waiting = {row["id"]: row for row in fitting}
     order = _order(connection, lot_id, fitting, now, zone)
-    booked = {one for one in order.entries if _booked(connection, waiting[one], now, zone)}
+    booked = set()
+    for one in order.entries:
+        if not _at_once(connection, waiting[one]):
+            break
+        if _booked(connection, waiting[one], now, zone):
+            booked.add(one)
     if booked and order.seed:
         send(connection, [order.kept(lot_id, booked, now)])
     return len(booked)
@@ -98,6 +116,12 @@ def sweep(session: Session, now: datetime, zone: ZoneInfo) -> int:
         alone(connection, lot_id)
         done += _expired(connection, lot_id, now, zone) + serve(session, lot_id, now, zone)
     return done
+
+
+def _at_once(connection: Connection, row: DictRow) -> bool:
+    """Whether nobody else has the household or the plate: who holds claims waits for nobody."""
+    found = fetch_row(connection, (TRY_ALONE, row))
+    return bool(found and found["household"] and found["plate"])
 
 
 def _order(

@@ -47,6 +47,8 @@ WHERE b.kind = 'guest' AND b.status = 'confirmed' AND b.starts_at <= %(now)s AND
 ORDER BY b.starts_at
 """  # noqa: S608 - a number of ours
 
+LOT = "SELECT lot_id FROM booking WHERE id = %(id)s"
+
 NO_SHOW = """
 SELECT b.id, b.lot_id, b.household_id, b.total_fen, b.starts_at, b.ends_at, b.plate,
     terms.rules AS terms,
@@ -86,6 +88,9 @@ UPDATE space_claim c SET during = tstzrange(lower(c.during), greatest(upper(c.du
 WHERE c.id = %(id)s
 """
 
+# A statement of its own: the look after it sees who was told by whoever held the lock.
+TELLING_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('overstayers', 0))"
+
 OVERSTAYERS = """
 INSERT INTO notice (household_id, kind, text, about, about_id, recorded_at)
 SELECT s.household_id, 'overstay', '您预约的停车时间已结束，请尽快离场；超时按超时标准计费。',
@@ -110,6 +115,9 @@ def release_no_show(session: Session, booking_id: int, now: datetime, zone: Zone
     Whoever is inside the lot by another right meant no harm: the booking is cancelled, free.
     """
     connection = driver(session)
+    lot = fetch_row(connection, (LOT, {"id": booking_id}))
+    if lot:
+        waitlist.first_of_all(session, lot["lot_id"])
     row = fetch_row(connection, (NO_SHOW, {"id": booking_id}))
     if row is None:
         return
@@ -146,6 +154,7 @@ def hold_on(session: Session, claim_id: int, now: datetime, zone: ZoneInfo) -> N
 def tell_overstayers(session: Session, now: datetime) -> int:
     """Tell guests once that the time they booked is over; how many were told."""
     with driver(session).cursor() as cursor:
+        cursor.execute(TELLING_ALONE)
         return cursor.execute(OVERSTAYERS, {"now": now}).rowcount
 
 
