@@ -118,6 +118,7 @@ def _began_before(
         event_id=row["event_id"],
         household_id=bill.household_id,
         fee_fen=bill.fee.total_fen,
+        now=event.recorded_at,
         found=found,
     )
     left_fen = bill.balance_fen - (bill.due_fen if bill.affordable else 0)
