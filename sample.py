@@ -16,15 +16,17 @@ from core import clock
 from core.app import settings
 from core.db import atomic
 from devices import registry
+from ebikes import racks
 from identity import people
 from identity.models import Person
 from ledger.models import SplitRule
 from lockers import cabinets
-from parking import booking_terms, lots, racks, rights, tags
+from parking import lots, rights, tags
 from parking.models import Lot
 from parking.plates import Plate
-from parking.rules import CapPer, Energy, Overstay, Rules
 from parking.terms import Terms
+from sharing import booking_terms, granting
+from tariffs.rules import CapPer, Energy, Overstay, Rules
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -148,7 +150,7 @@ def _garages(session: Session) -> None:
         booking_terms.add_terms(session, lot, asdict(BOOKING_TERMS), BEGINNING)
     plate = CAST["owner"][4]
     if plate:
-        rights.grant_permit(
+        granting.grant_permit(
             session,
             lot="B2",
             kind="resident",

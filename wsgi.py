@@ -4,6 +4,7 @@ from flask import Flask
 from flask_migrate import Migrate
 
 import devices.api
+import ebikes.api
 import identity.api
 import ledger.api
 import ledger.payments
@@ -15,11 +16,22 @@ import parking.stays
 import protocols.neutral
 import protocols.vzenith
 import sample
+import sharing.api
 from core import clock, health, http, limits, metrics
 from core.app import new_app
 from core.app import settings as current_settings
 from core.config import Settings, settings_from_env
 from core.db import Session, db
+
+DOMAINS = (
+    identity.api,
+    devices.api,
+    parking.api,
+    sharing.api,
+    ebikes.api,
+    lockers.api,
+    ledger.api,
+)
 
 migrate = Migrate(compare_type=True)
 
@@ -38,7 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def register_domain(app: Flask, api: http.Api) -> None:
     """Every domain package's routes and commands."""
-    for package in (identity.api, devices.api, parking.api, lockers.api, ledger.api):
+    for package in DOMAINS:
         for blueprint in package.blueprints:
             api.register_blueprint(blueprint)
     api.register_blueprint(protocols.neutral.blueprint)

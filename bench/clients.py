@@ -25,9 +25,9 @@ from core.app import settings
 from core.db import atomic
 from core.errors import Problem
 from core.idempotency import _once as carried_out_once
-from parking import bookings
-from parking.booking_facts import NewBooking
-from parking.booking_schemas import BookingSchema
+from sharing import bookings
+from sharing.booking_facts import NewBooking
+from sharing.booking_schemas import BookingSchema
 
 PROCESSES, THREADS = 4, 16
 """Each process has one pool; it keeps 16 connections."""

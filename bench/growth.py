@@ -15,8 +15,8 @@ from psycopg.rows import tuple_row
 
 from bench.ground import Ground, prepared, say
 from bench.report import NAME, Verdict, judged
-from parking.availability import BOOKABLE
-from parking.claims import FREE, HORIZON
+from sharing.availability import BOOKABLE
+from sharing.claims import FREE, HORIZON
 
 LOT = 300
 SIZES = (300, 30_000, 300_000)

@@ -16,9 +16,10 @@ from bench.ground import Ground, app_on
 from core.config import settings_from_env
 from core.db import atomic
 from identity import tokens
-from parking import booking_terms, lots
+from parking import lots
 from parking.models import Lot
 from sample import CAR_RULES
+from sharing import booking_terms
 
 CODE = "HOT"
 SPACES, PRIVATE, PERMITS, RESIDENTS = 320, 64, 24, 2000

@@ -13,17 +13,7 @@ from core.db import atomic, db
 from core.errors import invalid
 from identity.auth import current, requires
 from identity.models import Household
-from parking import (
-    availability_api,
-    booking_api,
-    ebike_api,
-    lots,
-    plates,
-    rights,
-    sharing_api,
-    stays,
-    waitlist_api,
-)
+from parking import lots, plates, rights, stays
 from parking.models import BlockedPlate, Tariff, Vehicle
 from parking.schemas import (
     BlockedPlateSchema,
@@ -43,16 +33,7 @@ permission = Blueprint(
     "rights", __name__, url_prefix="/api/v1", description="通行权 · vehicles, blocks"
 )
 observed = Blueprint("stays", __name__, url_prefix="/api/v1", description="停车记录 · stays")
-blueprints = [
-    garage,
-    permission,
-    observed,
-    *sharing_api.blueprints,
-    availability_api.blueprint,
-    booking_api.blueprint,
-    ebike_api.blueprint,
-    waitlist_api.blueprint,
-]
+blueprints = [garage, permission, observed]
 
 
 @garage.get("/lots")

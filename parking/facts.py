@@ -9,15 +9,15 @@ from psycopg.rows import DictRow, dict_row
 
 from core.db import Connection, pipeline
 from devices.registry import unknown_device
-from parking.claims import holidays_by, overrides
 from parking.fees import Bill, Booked
 from parking.gate import Facts, FreeSpace, HeldBooking, HeldPermit, OpenStay
 from parking.look import AFTER, BEFORE, COUNTED_ALONE, LOOK, ONE_AT_A_TIME
 from parking.permits import Right, covers_now
 from parking.plates import Plate, classify
-from parking.tariff import Tariff, parse_rules
 from parking.terms import parse_terms
 from parking.timeline import Seen
+from tariffs.days import holidays_by, overrides
+from tariffs.tariff import Tariff, parse_rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from parking.days import DayKind, kind_of
 from parking.permits import Right, covered
-from parking.tariff import Circumstances, Fee, Line, Tariff, price
+from tariffs.days import DayKind, kind_of
+from tariffs.tariff import Circumstances, Fee, Line, Tariff, price
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from core.db import driver
 from core.errors import Problem, invalid, not_found
 from devices.models import Lane
-from parking.ceilings import accept_rules
-from parking.claims import reserved
 from parking.models import Lot, Space, Tariff
-from parking.tariff import TariffError
+from parking.permits import reserved
+from tariffs.ceilings import accept_rules
+from tariffs.tariff import TariffError
 
 LOTS = """
 SELECT lot.id, lot.code, lot.name, lot.kind, count(s.id) AS capacity,

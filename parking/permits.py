@@ -6,10 +6,11 @@ What a permit does not cover is temporary parking, at the lot's price.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from parking.windows import Span, WeeklyHours, spans, subtract, union
+from tariffs.days import holidays_by
 
 _TICK = timedelta(microseconds=1)
 
@@ -29,6 +30,18 @@ class Right:
         """The right of a permit's row; `hours` as stored, see `weekly_hours`."""
         weekly = None if hours is None else tuple(weekly_hours(one) for one in hours)
         return cls(starts_at, ends_at, weekly)
+
+
+class Held(Protocol):
+    """A time for which a vehicle holds a space; a range of the database is one."""
+
+    @property
+    def lower(self) -> datetime | None:
+        """Its first instant."""
+
+    @property
+    def upper(self) -> datetime | None:
+        """The instant it ends before, if it ends."""
 
 
 def weekly_hours(stored: Mapping[str, Any]) -> WeeklyHours:
@@ -90,3 +103,27 @@ def covers_now(
 ) -> bool:
     """Whether the right holds at this instant."""
     return bool(granted(right, at, at + _TICK, zone=zone, is_holiday=is_holiday))
+
+
+def reserved(
+    floating: Iterable[Sequence[Any]], starts_at: datetime, ends_at: datetime, zone: ZoneInfo
+) -> int:
+    """Places that floating permits may come for between two instants."""
+    return sum(
+        max(0, places - sum(_overlaps(claim, starts_at, ends_at) for claim in inside))
+        for places, since, until, hours, inside, calendar in floating
+        if granted(
+            Right.of(since, until, hours),
+            starts_at,
+            ends_at,
+            zone=zone,
+            is_holiday=holidays_by(calendar),
+        )
+    )
+
+
+def _overlaps(claim: Held, starts_at: datetime, ends_at: datetime) -> bool:
+    """Whether a claim, which may have no end, holds at some time between two instants."""
+    if claim.lower is None:
+        raise ValueError("a claim begins at an instant")
+    return claim.lower < ends_at and (claim.upper is None or claim.upper > starts_at)

@@ -20,7 +20,8 @@ from core.errors import Problem, invalid
 from core.http import mend, problem_response
 from devices import events, registry
 from devices.events import Event, Receipt
-from parking import access, docks, plates, tags
+from ebikes import docks
+from parking import access, plates, tags
 from parking.plates import Plate
 from protocols.neutral_schemas import (
     BatchSchema,

@@ -7,9 +7,12 @@ from typing import Any
 from core.db import Session
 from core.errors import Problem
 from devices import exceptions
+from ebikes import chargings
 from ledger.settlement import settle_batch
-from parking import chargings, offers, places, rights, sharing, stays, waitlist, watch
+from parking import stays
 from parking.plates import Plate
+from sharing import granting, offers, places, waitlist, watch
+from sharing import offering as sharing
 from simulation.drivers import Drivers
 from simulation.gate import Devices
 from simulation.ground import GARAGE, new_prices
@@ -149,7 +152,7 @@ class Desk:
         """Somebody is given a fixed space of the community for some days."""
         self.world.attempt(
             "reserve",
-            rights.grant_permit,
+            granting.grant_permit,
             lot=GARAGE,
             kind="monthly",
             plates=[Plate(next(self.town.plates).text, "unknown")],

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from core.errors import Problem
 from devices.events import Event, Receipt
-from parking import access, docks
+from ebikes import docks
+from parking import access
 from parking.plates import Plate
 from simulation.town import Town
 from simulation.world import World

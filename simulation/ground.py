@@ -6,9 +6,11 @@ from datetime import date, datetime
 from sqlalchemy.orm import Session
 
 from devices import registry
+from ebikes import racks
 from ledger import split_rules
-from parking import booking_terms, lots, racks
-from parking.rules import CapPer, ClassPrice, Energy, NewEnergy, Overstay, Rules, Segment
+from parking import lots
+from sharing import booking_terms
+from tariffs.rules import CapPer, ClassPrice, Energy, NewEnergy, Overstay, Rules, Segment
 
 GARAGE, RACK = "B2", "EB"
 GROUP = 20

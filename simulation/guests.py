@@ -7,8 +7,8 @@ from typing import Any
 
 from core.db import Session, driver
 from core.errors import Problem
-from parking import booked, booking_changes, bookings, quotes, waiting
-from parking.booking_facts import NewBooking
+from sharing import booked, booking_changes, bookings, quotes, waiting
+from sharing.booking_facts import NewBooking
 from simulation.drivers import Drivers
 from simulation.gate import Decision
 from simulation.ground import GARAGE

@@ -2,8 +2,8 @@
 
 from datetime import date, timedelta
 
-from parking import bookings
-from parking.booking_facts import NewBooking
+from sharing import bookings
+from sharing.booking_facts import NewBooking
 from simulation.drivers import Drivers
 from simulation.gate import Decision, Devices
 from simulation.ground import RACK

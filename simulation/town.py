@@ -8,10 +8,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from ebikes import racks
 from identity import people
 from ledger import payments
-from parking import places, racks, rights, sharing, tags
+from parking import rights, tags
 from parking.plates import Plate
+from sharing import granting, places
+from sharing import offering as sharing
 from simulation import ground
 from simulation.ground import GARAGE
 
@@ -139,7 +142,7 @@ def _give(session: Session, owner: Owner, now: datetime, zone: ZoneInfo) -> None
     """The space is the household's own, and its cars' by a permit."""
     mine = {"owner_household_id": owner.person.household_id}
     places.change_space(session, owner.space, mine, now, zone)
-    rights.grant_permit(
+    granting.grant_permit(
         session,
         lot=GARAGE,
         kind="resident",
@@ -161,7 +164,7 @@ def _hold_permits(session: Session, town: Town, size: Size, now: datetime) -> No
     for number in range(size.residents):
         person = _household(session, town, f"R-{number:03d}", fen=4_000)
         cars = [_car(session, town, person) for _ in range(1 + (number % 6 == 0))]
-        rights.grant_permit(
+        granting.grant_permit(
             session,
             lot=GARAGE,
             kind="monthly",
@@ -174,7 +177,7 @@ def _hold_permits(session: Session, town: Town, size: Size, now: datetime) -> No
         town.residents.append(cars)
     if size.crew:
         town.crew = [Car(next(town.plates)) for _ in range(size.crew)]
-        rights.grant_permit(
+        granting.grant_permit(
             session,
             lot=GARAGE,
             kind="staff",

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from core import clock
 from core.db import Connection, Session, atomic, swift
 from core.errors import Problem
-from parking.days import DayKind, kind_of
+from tariffs.days import DayKind, kind_of
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -21,7 +21,7 @@ from ledger.models import SplitRule
 from parking import lots, rights
 from parking.models import Lot
 from parking.plates import Plate
-from parking.tariff import CapPer, Rules
+from tariffs.tariff import CapPer, Rules
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 """Noon in Chengdu, a Monday."""

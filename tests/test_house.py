@@ -23,7 +23,8 @@ from core.db import db
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = (
-    "core", "identity", "devices", "parking", "lockers", "ledger", "protocols", "workers",
+    "core", "identity", "devices", "tariffs", "parking", "sharing", "ebikes", "lockers", "ledger",
+    "protocols", "workers",
     "simulation",
 )  # fmt: skip
 OURS = frozenset({*PACKAGES, "wsgi", "sample", "web"})
@@ -34,10 +35,23 @@ MAY_IMPORT = {
     "identity": {"core"},
     "devices": {"core"},
     "ledger": {"core"},
-    "parking": {"core", "identity", "devices", "ledger"},
+    "tariffs": set(),
+    "parking": {"core", "identity", "devices", "ledger", "tariffs"},
+    "sharing": {"core", "identity", "devices", "ledger", "tariffs", "parking"},
+    "ebikes": {"core", "identity", "devices", "ledger", "tariffs", "parking", "sharing"},
     "lockers": {"core", "identity", "devices", "ledger"},
-    "protocols": {"core", "devices", "parking", "lockers"},
-    "workers": {"core", "identity", "devices", "parking", "lockers", "ledger", "protocols"},
+    "protocols": {"core", "devices", "parking", "ebikes", "lockers"},
+    "workers": {
+        "core",
+        "identity",
+        "devices",
+        "parking",
+        "sharing",
+        "ebikes",
+        "lockers",
+        "ledger",
+        "protocols",
+    },
     "simulation": {*PACKAGES, "wsgi"},
 }
 ALSO = {
@@ -68,24 +82,24 @@ PURE = [
     "core/money.py",
     "ledger/accounts.py",
     "ledger/journal.py",
-    "parking/allocation.py",
-    "parking/borders.py",
-    "parking/caps.py",
-    "parking/ceilings.py",
-    "parking/days.py",
+    "sharing/allocation.py",
+    "tariffs/borders.py",
+    "tariffs/caps.py",
+    "tariffs/ceilings.py",
+    "tariffs/days.py",
     "parking/fees.py",
     "parking/gate.py",
-    "parking/lines.py",
+    "tariffs/lines.py",
     "parking/misread.py",
-    "parking/periods.py",
+    "tariffs/periods.py",
     "parking/plates.py",
-    "parking/rebates.py",
-    "parking/reckoning.py",
-    "parking/rule_conflicts.py",
-    "parking/rule_parsing.py",
-    "parking/rules.py",
-    "parking/spans.py",
-    "parking/tariff.py",
+    "tariffs/rebates.py",
+    "tariffs/reckoning.py",
+    "tariffs/rule_conflicts.py",
+    "tariffs/rule_parsing.py",
+    "tariffs/rules.py",
+    "tariffs/spans.py",
+    "tariffs/tariff.py",
     "parking/terms.py",
     "parking/texts.py",
     "parking/timeline.py",
@@ -93,7 +107,7 @@ PURE = [
     "protocols/led485.py",
 ]
 # Libraries of dated facts that a pure file may read.
-FACTS = {"parking/days.py": {"holidays"}}
+FACTS = {"tariffs/days.py": {"holidays"}}
 PURE_SAYS = re.compile(r"\bPure\.")
 
 

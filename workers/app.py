@@ -44,7 +44,7 @@ celery.conf.update(
             "options": {"expires": SETTLE_SECONDS},
         },
         "watch": {
-            "task": "parking.watch",
+            "task": "sharing.watch",
             "schedule": WATCH_SECONDS,
             "options": {"expires": WATCH_SECONDS},
         },

@@ -7,8 +7,10 @@ from core import clock
 from core.app import settings
 from core.db import atomic
 from core.idempotency import forget_before
+from ebikes import chargings
 from ledger.settlement import settle_batch
-from parking import chargings, offers, privacy, waitlist, watch
+from parking import privacy
+from sharing import offers, waitlist, watch
 
 BATCH = 500
 
@@ -46,7 +48,7 @@ def expire_keys() -> int:
     return atomic(forget_before, clock.now())
 
 
-@shared_task(name="parking.watch", queue="sweeps")
+@shared_task(name="sharing.watch", queue="sweeps")
 def watch_garage() -> int:
     """Release no-shows, keep spaces for who stays on, re-place who comes next; how many."""
     now, zone = clock.now(), settings().zone

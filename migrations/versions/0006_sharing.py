@@ -196,7 +196,8 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.CheckConstraint(
-            "kind IN ('workday', 'weekend', 'holiday', 'makeup_workday')", name=op.f("ck_calendar_day_kind")
+            "kind IN ('workday', 'weekend', 'holiday', 'makeup_workday')",
+            name=op.f("ck_calendar_day_kind"),
         ),
         sa.PrimaryKeyConstraint("day", name=op.f("pk_calendar_day")),
     )

@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 
 from core.app import settings
 from core.db import atomic
-from parking import lots, rights
+from parking import lots
 from parking.plates import Plate
+from sharing import granting
 from tests.cast import Community, found_community
 from tests.faults.test_settlement import Plant
-from tests.parking.filling import book
 from tests.processes import until
+from tests.sharing.filling import book
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 NO_SHOWS = 8
@@ -76,7 +77,7 @@ def _an_evening(session: Session, community: Community) -> None:
     session.execute(text(offered), {"a": since, "b": to})
     guest = book(session, "P-001", since, to, "川A12345", household=ana)
     session.execute(text(COMES_IN), {"booking": guest})
-    rights.grant_permit(
+    granting.grant_permit(
         session,
         lot="B2",
         kind="resident",
@@ -91,7 +92,7 @@ def tick(plant: Plant, times: int = 1) -> None:
     """What beat says."""
     with Celery(broker=plant.redis_url) as beat:
         for _ in range(times):
-            beat.send_task("parking.watch", queue="sweeps")
+            beat.send_task("sharing.watch", queue="sweeps")
 
 
 def assert_done_once(plant: Plant) -> None:

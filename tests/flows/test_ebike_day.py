@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 import sample
 from core import clock
 from core.db import atomic
+from ebikes import chargings
 from ledger.settlement import settle_batch
-from parking import chargings
 from tests.cast import NOON, Community
+from tests.ebikes.rack import CARD, STRANGER, add_rack, book, connect, measured, release, say
 from tests.flows.test_gate_day import balances, pay, settle_all, top_up
-from tests.parking.rack import CARD, STRANGER, add_rack, book, connect, measured, release, say
 
 HOURS = timedelta(hours=1)
 MINUTES = timedelta(minutes=1)

@@ -12,6 +12,7 @@ from core.db import atomic
 from ledger.settlement import settle_batch
 from parking import rights
 from parking.plates import Plate
+from sharing import granting
 from tests.cast import NOON, Community, found_community
 
 VISITOR = "川C33333"
@@ -165,7 +166,7 @@ def test_nobody_pays_or_sees_a_strangers_stay(community: Community) -> None:
 def test_a_permit_passes_free_and_its_end_begins_the_clock(community: Community) -> None:
     plate = Plate("川D44444", "blue")
     atomic(
-        rights.grant_permit,
+        granting.grant_permit,
         lot="B2",
         kind="monthly",
         plates=[plate],

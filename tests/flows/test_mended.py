@@ -11,6 +11,7 @@ from core.db import atomic
 from ledger.proof import verify
 from parking import rights
 from parking.plates import Plate
+from sharing import granting
 from tests.cast import NOON, Community
 
 VISITOR = "川C33333"
@@ -64,7 +65,7 @@ def test_a_permit_renewed_while_parked_goes_on(community: Community) -> None:
     plate = Plate("川D44444", "blue")
     for start, end in ((-HOUR, HOUR), (HOUR / 2, 30 * 24 * HOUR)):
         atomic(
-            rights.grant_permit,
+            granting.grant_permit,
             lot="B2",
             kind="monthly",
             plates=[plate],

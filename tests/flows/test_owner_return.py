@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.db import atomic
-from parking import lots, rights, watch
+from parking import lots
 from parking.plates import Plate
+from sharing import granting, watch
 from tests.cast import NOON, Community, found_community
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -40,7 +41,7 @@ def community(app: Flask) -> Community:
 def _own_space(session: Session, household_id: int) -> None:
     lot = lots.lot_by_code(session, "B2")
     lots.add_spaces(session, lot, [PRIVATE], {PRIVATE: household_id})
-    rights.grant_permit(
+    granting.grant_permit(
         session,
         lot="B2",
         kind="resident",

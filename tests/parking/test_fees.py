@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from parking.fees import Bill, Booked, Owed, owed
 from parking.permits import Right
-from parking.rules import Overstay
-from parking.tariff import CapPer, Rules, Tariff, price
+from tariffs.rules import Overstay
+from tariffs.tariff import CapPer, Rules, Tariff, price
 from tests.cast import NOON
 
 ZONE = ZoneInfo("Asia/Shanghai")

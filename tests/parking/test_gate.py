@@ -22,8 +22,8 @@ from parking.gate import (
 )
 from parking.permits import Right
 from parking.plates import Plate
-from parking.tariff import Tariff
 from parking.texts import TEXTS, said
+from tariffs.tariff import Tariff
 from tests.cast import NOON, RULES
 
 PLATE = Plate("川A12345", "blue")

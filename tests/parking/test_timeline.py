@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core.app import settings
-from parking.tariff import Tariff, price
 from parking.timeline import REREAD, Place, Seen, place
+from tariffs.tariff import Tariff, price
 from tests.cast import NOON, RULES, Community
 
 Movement = tuple[str, datetime]

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
 from core.db import atomic
-from parking import rights
 from parking.plates import Plate
+from sharing import granting
 from tests.cast import NOON, Community, found_community
 from tests.protocols.camera import READ_AT, SAMPLES, SECOND, Camera, camera, entry, sample
 
@@ -38,7 +38,7 @@ def same_bytes(one: Any, other: Any) -> bool:
 
 def permit(plate: Plate) -> None:
     atomic(
-        lambda session: rights.grant_permit(
+        lambda session: granting.grant_permit(
             session,
             lot="B2",
             kind="resident",

@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from identity import people
 from parking import lots, rights
 from parking.plates import Plate
+from sharing import granting
 from tests.cast import NOON, PASSWORD, Community
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -287,7 +288,7 @@ def garage(session: Session) -> None:
     owners = {f"P-{n:03d}": homes[n - 1].id for n in range(1, PRIVATE + 1)}
     lots.add_spaces(session, lot, list(owners), owners)
     for first, places in ((0, 1), (3, 2)):
-        rights.grant_permit(
+        granting.grant_permit(
             session,
             lot="B2",
             kind="staff",

@@ -15,12 +15,14 @@ from core.app import settings
 from core.db import db, driver
 from devices.events import Event
 from devices.models import Device
-from parking import access, rights, sharing
+from parking import access
 from parking.plates import Plate
+from sharing import granting
+from sharing import offering as sharing
 from tests.cast import NOON, Community
-from tests.parking.offering import ZONE, own, share
 from tests.races.crowd import PATIENCE_SECONDS
 from tests.races.test_gate_races import Said
+from tests.sharing.offering import ZONE, own, share
 
 T = TypeVar("T")
 
@@ -76,7 +78,7 @@ def comes(device: str, plate: str, at: datetime) -> Callable[[Session], object]:
 
 def permitting(*plates: str, since: datetime = NOON, **more: Any) -> Callable[[Session], object]:
     """A permit for plates, from now on unless told otherwise."""
-    return lambda session: rights.grant_permit(
+    return lambda session: granting.grant_permit(
         session,
         lot="B2",
         kind="monthly",

@@ -11,8 +11,8 @@ from werkzeug.test import TestResponse
 
 from core import clock
 from tests.cast import NOON, Community, found_community
-from tests.parking.booker import DOUBLE, VISITOR, booked, refused, terms, wanted
 from tests.races.crowd import at_once
+from tests.sharing.booker import DOUBLE, VISITOR, booked, refused, terms, wanted
 
 
 @pytest.fixture

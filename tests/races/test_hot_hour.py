@@ -13,9 +13,9 @@ from core import clock
 from core.db import atomic, db, driver
 from ledger import proof
 from ledger.settlement import settle_batch
-from parking import booking_terms, lots, offers, waitlist, watch
+from parking import lots
+from sharing import booking_terms, offers, waitlist, watch
 from tests.cast import NOON, Community, found_community
-from tests.parking.offering import ZONE
 from tests.races.crowd import at_once
 from tests.races.hot_hour import (
     CLIENTS,
@@ -29,6 +29,7 @@ from tests.races.hot_hour import (
     garage,
 )
 from tests.races.hot_hour_proofs import PROOFS
+from tests.sharing.offering import ZONE
 
 # When, what is drawn from, and how often each client draws.
 ACTS = (

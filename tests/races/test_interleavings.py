@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.db import atomic, driver
-from parking import bookings, claims
-from parking.allocation import Wish
-from parking.booking_facts import NewBooking
+from sharing import bookings, claims
+from sharing.allocation import Wish
+from sharing.booking_facts import NewBooking
 from tests.cast import NOON, Community, found_community
-from tests.parking.offering import ZONE, at, book, own, share, space_of
 from tests.races.crowd import at_once
 from tests.races.meeting import a_shared_space, asking, comes, meanwhile, permitting, reason
 from tests.races.test_gate_races import knocking, rows
+from tests.sharing.offering import ZONE, at, book, own, share, space_of
 
 HOUR = timedelta(hours=1)
 ANA, BO, CARD = "川A12345", "川B22222", "川D00001"

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from core import clock
 from core.db import db
 from tests.cast import NOON, Community
-from tests.parking.offering import at, book, own, share, space_of
 from tests.races.crowd import at_once
+from tests.sharing.offering import at, book, own, share, space_of
 
 DAY = timedelta(days=1)
 NIGHT: dict[str, Any] = {"weekdays": [1, 2, 3, 4, 5, 6, 7], "from": "20:00", "to": "08:00"}

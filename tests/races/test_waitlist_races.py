@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from core.db import atomic, db, driver
 from core.errors import Problem
-from parking import booking_changes, booking_terms, lots, waiting, waitlist
-from parking.booking_facts import NewBooking
+from parking import lots
+from sharing import booking_changes, booking_terms, waiting, waitlist
+from sharing.booking_facts import NewBooking
 from tests.cast import NOON, Community
-from tests.parking.filling import HOUR, TEN, TWELVE, book, fill, neighbours, rows
 from tests.processes import until
 from tests.races.crowd import at_once
+from tests.sharing.filling import HOUR, TEN, TWELVE, book, fill, neighbours, rows
 
 ZONE = ZoneInfo("Asia/Shanghai")
 SPACES = 12

@@ -8,12 +8,12 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.db import atomic, driver
-from parking import watch
-from parking.owner_return import end_replacement, replace_owner, replacements_due
+from sharing import watch
+from sharing.owner_return import end_replacement, replace_owner, replacements_due
 from tests.cast import NOON, Community, found_community
-from tests.parking.offering import ZONE, at, book
 from tests.races.meeting import a_shared_space, comes, meanwhile, permitting, reason
 from tests.races.test_gate_races import knocking, rows
+from tests.sharing.offering import ZONE, at, book
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 ANA, BO = "川A12345", "川B22222"

@@ -1,0 +1,1 @@
+"""E-bikes: docks, groups of spots, and the electricity they take."""

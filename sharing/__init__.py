@@ -1,0 +1,1 @@
+"""Shared parking: what is offered, booked, waited for, and kept as promised."""

@@ -1,0 +1,1 @@
+"""What parking costs and why: dated rules, kinds of days, prices line by line. All pure."""
