@@ -16,7 +16,13 @@ def new_app(settings: Settings) -> Flask:
         "MAX_CONTENT_LENGTH": settings.max_body_bytes,
         "MAX_FORM_MEMORY_SIZE": settings.max_body_bytes,
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
-        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": False, "pool_size": 16, "pool_timeout": 5},
+        "SQLALCHEMY_ENGINE_OPTIONS": {
+            "pool_pre_ping": False,
+            "pool_size": 16,
+            "pool_timeout": 5,
+            # The driver forgets what it prepared at every rollback; let it learn at once.
+            "connect_args": {"prepare_threshold": 1},
+        },
     }
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # DefaultJSONProvider's
     app.json.sort_keys = False  # type: ignore[attr-defined]  # DefaultJSONProvider's

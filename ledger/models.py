@@ -81,6 +81,7 @@ class Charge(Settled, Base):
         CheckConstraint("(kind = 'fee') = (corrects_id IS NULL)", name="corrects"),
         CheckConstraint("settled_at IS NULL OR set_aside_reason IS NULL", name="settled_once"),
         Index("uq_charge_fee", "source", "source_id", unique=True, postgresql_where="kind = 'fee'"),
+        Index("ix_charge_source", "source", "source_id"),
         Index("ix_charge_to_settle", "id", postgresql_where=TO_SETTLE),
         Index("ix_charge_corrects_id", "corrects_id", postgresql_where="kind <> 'fee'"),
         Index(

@@ -110,7 +110,7 @@ def _live(
             stay_id=row["stay_id"],
             fee=outcome.fee,
             income=record.INCOMES[row["lot_kind"]],
-            household_id=row["household_id"] or row["stay_household_id"],
+            household_id=row["household_id"],
             owner_household_id=row["stay_owner_household_id"],
             from_balance_fen=outcome.pay_from_balance_fen,
             at=at,
@@ -155,7 +155,7 @@ def _opened(row: DictRow, outcome: Outcome, plate: Plate, at: datetime) -> State
             event_id=row["event_id"],
             space_id=outcome.space.id if outcome.space else None,
             tariff_id=row["tariff_id"],
-            household_id=row["household_id"],
+            household_id=_payer(row, outcome),
             claimed_from=at,
             hold_minutes=row["walk_in_hold_minutes"],
             vehicle_class=vehicle_class,
@@ -166,3 +166,9 @@ def _opened(row: DictRow, outcome: Outcome, plate: Plate, at: datetime) -> State
             swap_until=outcome.swap_until,
         )
     )
+
+
+def _payer(row: DictRow, outcome: Outcome) -> int | None:
+    """Who booked, be it for a visitor; else the household whose vehicle it is."""
+    booked_by: int | None = row["booked_household_id"] if outcome.booking_id else None
+    return booked_by or row["household_id"]

@@ -96,7 +96,7 @@ def _begun(event: Event, seen: Look, plate: Plate, found: Placement) -> list[Sta
         permit_id=_permit_id(seen),
         booking_id=booked.id if booked and space_id else None,
         tariff_id=row["tariff_id"],
-        household_id=row["household_id"],
+        household_id=(row["booked_household_id"] if booked else None) or row["household_id"],
         vehicle_class=vehicle_class,
         new_energy=new_energy,
         left_before_at=row["came_before_until"],
@@ -141,7 +141,8 @@ def _completed(
         raise LookupError(f"stay {stay.stay_id} vanished")
     left_at = stay.exited_at or event.at
     fee = owed(bill_of(terms, zone), left_at)
-    household_id = row["household_id"] or terms["stay_household_id"]
+    booked_by = row["booked_household_id"] if booking_id else None
+    household_id = booked_by or row["household_id"] or terms["stay_household_id"]
     if arrived:
         closing = record.stay_completed(
             stay.stay_id,

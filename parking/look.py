@@ -100,7 +100,8 @@ SELECT
     seen.type AS seen_type, seen.data AS seen_data, seen.answer AS seen_answer,
     seen.recorded_at AS seen_at,
     blocked.plate IS NOT NULL AS blocked,
-    vehicle.household_id, vehicle.vehicle_class, coalesce(balance.amount_fen, 0) AS balance_fen,
+    coalesce(inside.stay_household_id, vehicle.household_id) AS household_id,
+    vehicle.vehicle_class, coalesce(balance.amount_fen, 0) AS balance_fen,
     permit.id AS permit_id, permit.starts_at AS permit_starts_at, permit.ends_at AS permit_ends_at,
     permit.hours AS permit_hours, permit.places - permit.inside AS permit_places,
     permit.swap_minutes,
@@ -128,7 +129,6 @@ LEFT JOIN LATERAL (
     WHERE v.plate = %(plate)s AND {SAME_COLOR.format("v")}
     ORDER BY v.plate_color = %(color)s::text DESC LIMIT 1
 ) vehicle ON true
-LEFT JOIN balance ON balance.household_id = vehicle.household_id
 LEFT JOIN LATERAL (
     SELECT p.id, p.space_id, p.starts_at, p.ends_at, p.hours, p.places, p.swap_minutes,
         (SELECT count(*) FROM stay o WHERE o.permit_id = p.id AND o.status = 'open') AS inside
@@ -163,10 +163,13 @@ LEFT JOIN LATERAL (
     ORDER BY s.plate_color = %(color)s::text DESC LIMIT 1
     FOR UPDATE OF s
 ) inside ON true
+LEFT JOIN balance
+    ON balance.household_id = coalesce(inside.stay_household_id, vehicle.household_id)
 LEFT JOIN LATERAL (
     SELECT b.id AS booking_id, b.kind AS booking_kind, b.starts_at AS booking_starts_at,
         b.ends_at AS booking_ends_at, b.tariff_id AS booked_tariff_id,
         b.vehicle_class AS booked_vehicle_class, b.new_energy AS booked_new_energy,
+        b.household_id AS booked_household_id,
         terms.rules AS booking_terms, place.id AS booked_space_id, place.code AS booked_space,
         (place.offered IS NULL
          OR place.offered @> tstzrange(least(%(at)s, b.starts_at), b.ends_at))

@@ -35,7 +35,8 @@ FLOATING = """
 SELECT p.lot_id, p.places, p.starts_at, p.ends_at, p.hours,
     ARRAY(SELECT tstzrange(lower(c.during), NULL) FROM stay s
           JOIN space_claim c ON c.stay_id = s.id
-          WHERE s.permit_id = p.id AND c.live) AS inside,
+          WHERE s.permit_id = p.id
+            AND s.status = 'open' AND c.live) AS inside,
     (SELECT jsonb_object_agg(day, kind) FROM calendar_day) AS calendar
 FROM permit p
 WHERE p.space_id IS NULL AND p.starts_at <= %(now)s AND %(now)s < p.ends_at

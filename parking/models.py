@@ -202,6 +202,7 @@ class Stay(Base):
         Index("ix_stay_plate_exited_at", "plate", "exited_at"),
         Index("uq_stay_booking_id", "booking_id", unique=True),
         Index("ix_stay_permit_id", "permit_id", postgresql_where=text("permit_id IS NOT NULL")),
+        Index("ix_stay_permit_open", "permit_id", postgresql_where=text("status = 'open'")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

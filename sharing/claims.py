@@ -59,7 +59,7 @@ WHERE s.lot_id = %(lot)s AND s.in_service AND NOT coalesce(near.taken, false)
 FLOATING = """
 SELECT p.places, p.starts_at, p.ends_at, p.hours,
     ARRAY(SELECT c.during FROM stay s JOIN space_claim c ON c.stay_id = s.id
-          WHERE s.permit_id = p.id AND c.live) AS inside,
+          WHERE s.permit_id = p.id AND s.status = 'open' AND c.live) AS inside,
     (SELECT jsonb_object_agg(day, kind) FROM calendar_day) AS calendar
 FROM permit p
 WHERE p.lot_id = %(lot)s AND p.space_id IS NULL

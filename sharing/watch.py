@@ -35,7 +35,7 @@ from sharing.owner_return import (
     replacements_due,
 )
 
-GIVEN_MORE = timedelta(hours=1)
+GIVEN_MORE = timedelta(hours=2)
 """How far a vehicle's hold on its space is moved on while it stays."""
 NO_SHOWS = f"""
 SELECT b.id FROM booking b LEFT JOIN booking_terms terms ON terms.id = b.terms_id
@@ -59,10 +59,33 @@ WHERE b.id = %(id)s AND b.status = 'confirmed' FOR UPDATE OF b
 """
 
 RUNNING_OUT = f"""
-SELECT c.id FROM space_claim c
-WHERE c.live AND c.stay_id IS NOT NULL AND upper(c.during) <= %(now)s + {LEAD.format("c.lot_id")}
-ORDER BY upper(c.during)
+    c.live AND c.stay_id IS NOT NULL AND upper(c.during) <= %(now)s + {LEAD.format("c.lot_id")}
+"""
+SOMEBODY_NEXT = f"""EXISTS (
+    SELECT FROM space_claim n
+    WHERE n.live AND n.lot_id = c.lot_id AND n.space_id = c.space_id AND n.id <> c.id
+      AND lower(n.during) >= upper(c.during)
+      AND lower(n.during) <= %(now)s + {LEAD.format("c.lot_id")})
+"""
+
+IN_THE_WAY = f"""
+SELECT c.id FROM space_claim c WHERE {RUNNING_OUT} AND {SOMEBODY_NEXT} ORDER BY upper(c.during)
 """  # noqa: S608 - constants of ours
+
+# Until then, or until the next claim of the space begins.
+LONGER = """
+UPDATE space_claim c SET during = tstzrange(lower(c.during), greatest(upper(c.during), least(
+    %(until)s,
+    (SELECT min(lower(n.during)) FROM space_claim n
+     WHERE n.live AND n.lot_id = c.lot_id AND n.space_id = c.space_id AND n.id <> c.id
+       AND lower(n.during) >= upper(c.during))
+)))
+"""
+HOLD_ON = f"{LONGER} WHERE c.id = %(id)s"
+HOLD_ALL_ON = f"""{LONGER} WHERE c.id IN (
+    SELECT c.id FROM space_claim c WHERE {RUNNING_OUT} AND NOT {SOMEBODY_NEXT}
+    FOR NO KEY UPDATE SKIP LOCKED
+)"""  # noqa: S608 - constants of ours
 
 STANDING = f"""
 SELECT c.id, c.space_id, next.booking_id AS next_id, next.plate AS next_plate,
@@ -77,16 +100,6 @@ LEFT JOIN LATERAL (
 ) next ON true
 WHERE c.id = %(id)s AND c.live AND c.stay_id IS NOT NULL FOR UPDATE OF c
 """  # noqa: S608 - constants of ours
-
-HOLD_ON = """
-UPDATE space_claim c SET during = tstzrange(lower(c.during), greatest(upper(c.during), least(
-    %(until)s,
-    (SELECT min(lower(n.during)) FROM space_claim n
-     WHERE n.live AND n.lot_id = c.lot_id AND n.space_id = c.space_id AND n.id <> c.id
-       AND lower(n.during) >= upper(c.during))
-)))
-WHERE c.id = %(id)s
-"""
 
 # A statement of its own: the look after it sees who was told by whoever held the lock.
 TELLING_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('overstayers', 0))"
@@ -136,8 +149,15 @@ def release_no_show(session: Session, booking_id: int, now: datetime, zone: Zone
 
 
 def holds_due(session: Session, now: datetime) -> Sequence[int]:
-    """Claims of vehicles that are inside while the time they hold their space runs out."""
-    return ids(session, RUNNING_OUT, now)
+    """Claims of vehicles that are inside, and in somebody's way by now or in a moment."""
+    return ids(session, IN_THE_WAY, now)
+
+
+def hold_all_on(session: Session, now: datetime) -> int:
+    """Whoever stays on and is in nobody's way holds the space for longer; how many."""
+    with driver(session).cursor() as cursor:
+        values = {"now": now, "until": now + GIVEN_MORE}
+        return cursor.execute(HOLD_ALL_ON, values).rowcount
 
 
 def hold_on(session: Session, claim_id: int, now: datetime, zone: ZoneInfo) -> None:
@@ -158,6 +178,8 @@ def tell_overstayers(session: Session, now: datetime) -> int:
         return cursor.execute(OVERSTAYERS, {"now": now}).rowcount
 
 
+AT_ONCE = (tell_overstayers, hold_all_on)
+"""What a sweep does first, for all it concerns together."""
 STEPS = (
     (no_shows_due, release_no_show),
     (holds_due, hold_on),

@@ -66,7 +66,8 @@ class Desk:
     def sweep(self) -> None:
         """Everything the worker's beat does, once."""
         world, now, zone = self.world, self.world.now, self.world.zone
-        world.attempt("tell overstayers", watch.tell_overstayers, now)
+        for step in watch.AT_ONCE:
+            world.attempt(step.__name__, step, now)
         for due, then in watch.STEPS:
             found = world.attempt(due.__name__, due, now)
             for row_id in sorted(found) if not isinstance(found, Problem) else ():

@@ -52,7 +52,7 @@ def expire_keys() -> int:
 def watch_garage() -> int:
     """Release no-shows, keep spaces for who stays on, re-place who comes next; how many."""
     now, zone = clock.now(), settings().zone
-    done = atomic(watch.tell_overstayers, now)
+    done = sum([atomic(step, now) for step in watch.AT_ONCE])
     for due, then in watch.STEPS:
         for row_id in atomic(due, now):
             try:

@@ -671,6 +671,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("permit_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_stay_permit_open",
+        "stay",
+        ["permit_id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'open'"),
+    )
+    op.create_index("ix_charge_source", "charge", ["source", "source_id"])
     op.create_index("uq_stay_booking_id", "stay", ["booking_id"], unique=True)
     op.create_foreign_key(
         op.f("fk_stay_booking_id_booking"), "stay", "booking", ["booking_id"], ["id"]

@@ -76,7 +76,8 @@ def book(
 def sweep(at: datetime) -> None:
     """Everything that a tick of the watch does, at an instant."""
     with clock.at(at):
-        atomic(watch.tell_overstayers, at)
+        for step in watch.AT_ONCE:
+            atomic(step, at)
         for due, then in watch.STEPS:
             for row_id in atomic(due, at):
                 atomic(then, row_id, at, ZONE)

@@ -63,7 +63,8 @@ def sweeping(app: Flask, log: Log, over: Event, *, alone: bool) -> Call:
         with app.app_context():
             while True:
                 now = clock.now()
-                step(watch.tell_overstayers, now)
+                for at_once in watch.AT_ONCE:
+                    step(at_once, now)
                 for due, then in watch.STEPS:
                     for row_id in step(due, now) or ():
                         step(then, row_id, now, ZONE)
