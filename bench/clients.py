@@ -14,7 +14,6 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from flask import Flask
-from sqlalchemy.orm import Session
 
 from bench.ground import quiet_app
 from bench.hot_lot import Asked
@@ -22,9 +21,10 @@ from bench.load import Run
 from bench.servers import cpu_seconds
 from core import clock
 from core.app import settings
-from core.db import atomic
+from core.db import Connection as Database
+from core.db import swift
 from core.errors import Problem
-from core.idempotency import _once as carried_out_once
+from core.idempotency import carried_out_once
 from sharing import bookings
 from sharing.booking_facts import NewBooking
 from sharing.booking_schemas import BookingSchema
@@ -150,13 +150,13 @@ def _book(asked: Asked) -> None:
         household_id=asked.resident,
     )
 
-    def effect(session: Session) -> dict[str, Any]:
+    def effect(connection: Database) -> dict[str, Any]:
         told: dict[str, Any] = BookingSchema().dump(
-            bookings.book_or_suggest(session, new, now, zone)
+            bookings.book_or_suggest(connection, new, now, zone)
         )
         return told
 
     said = json.dumps(["POST", "/api/v1/bookings", asked.said], sort_keys=True)
     fingerprint = hashlib.sha256(said.encode()).digest()
     caller = f"person:{asked.resident}"
-    atomic(carried_out_once, caller, asked.key, fingerprint, STATUS, effect)
+    swift(carried_out_once, caller, asked.key, fingerprint, STATUS, effect)

@@ -36,6 +36,9 @@ Statement = tuple[str, Mapping[str, Any]]
 
 TRIES = 5
 
+# To plan a look that reads twenty tables costs more than to read them.
+PLANNED_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan"
+
 # What another transaction can cause and a second look can cure.
 RETRYABLE = (
     psycopg.errors.SerializationFailure,
@@ -106,6 +109,7 @@ def _begun(connection: Connection) -> Iterator[None]:
     try:
         with connection.pipeline():
             connection.execute("BEGIN", prepare=False)
+            connection.execute(PLANNED_ONCE, prepare=False)
             yield
             connection.execute("COMMIT", prepare=False)
     finally:

@@ -10,15 +10,30 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from flask import Response, jsonify, request
-from sqlalchemy import CursorResult, DateTime, LargeBinary, String, delete, func, select
+from psycopg.types.json import Jsonb
+from sqlalchemy import CursorResult, DateTime, LargeBinary, String, delete, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core.db import Base, atomic
+from core.db import Base, Connection, atomic, driver, fetch_row, pipeline, send, swift
 from core.errors import Problem
 
 LONGEST_KEY = 128
 KEPT = timedelta(days=7)
+
+
+# Whoever has the lock but reads from before the last holder's commit meets the key when writing,
+# and is run again.
+SEEN = """
+SELECT pg_try_advisory_xact_lock(hashtextextended(%(caller)s || chr(10) || %(key)s, 0)) AS mine,
+    seen.fingerprint, seen.answer
+FROM (VALUES (1)) one
+LEFT JOIN idempotent_request seen ON seen.caller = %(caller)s AND seen.key = %(key)s
+"""
+NOTE = """
+INSERT INTO idempotent_request (caller, key, fingerprint, status, answer)
+VALUES (%(caller)s, %(key)s, %(fingerprint)s, %(status)s, %(answer)s)
+"""
 
 
 class IdempotentRequest(Base):
@@ -44,12 +59,29 @@ def once(
     400 without a key; 422 when the key came with another request; 409 while the first is
     still running; a repeat gets the first answer with `Idempotency-Replayed: true`.
     """
-    key = request.headers.get("Idempotency-Key", "")
-    if not (0 < len(key) <= LONGEST_KEY and key.isprintable() and key.isascii()):
-        detail = f"Send an Idempotency-Key header of 1 to {LONGEST_KEY} printable characters."
-        raise Problem(400, "idempotency-key-required", detail)
+    key = _key()
     fingerprint = _fingerprint(body)
-    answer, replayed = atomic(_once, caller, key, fingerprint, status, effect)
+
+    def carried_out(session: Session) -> tuple[dict[str, Any], bool]:
+        ours = driver(session)
+        return carried_out_once(ours, caller, key, fingerprint, status, lambda _: effect(session))
+
+    return _answered(*atomic(carried_out), status)
+
+
+def swiftly_once(
+    caller: str,
+    body: Mapping[str, Any],
+    status: int,
+    effect: Callable[[Connection], dict[str, Any]],
+) -> Response:
+    """`once` for an effect that speaks plain SQL; see `core.db.swift`."""
+    key = _key()
+    told, replayed = swift(carried_out_once, caller, key, _fingerprint(body), status, effect)
+    return _answered(told, replayed, status)
+
+
+def _answered(answer: dict[str, Any], replayed: bool, status: int) -> Response:
     response = jsonify(answer)
     response.status_code = status
     if replayed:
@@ -57,30 +89,40 @@ def once(
     return response
 
 
-def _once(
-    session: Session,
+def _key() -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if not (0 < len(key) <= LONGEST_KEY and key.isprintable() and key.isascii()):
+        detail = f"Send an Idempotency-Key header of 1 to {LONGEST_KEY} printable characters."
+        raise Problem(400, "idempotency-key-required", detail)
+    return key
+
+
+def carried_out_once(
+    connection: Connection,
     caller: str,
     key: str,
     fingerprint: bytes,
     status: int,
-    effect: Callable[[Session], dict[str, Any]],
+    effect: Callable[[Connection], dict[str, Any]],
 ) -> tuple[dict[str, Any], bool]:
-    lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"{caller}\n{key}", 0))
-    if not session.scalar(select(lock)):
+    """The answer of `effect`, or of the first request of that key; and whether it is a repeat.
+
+    Problem 409 while the first is still running, 422 when the key came with another request.
+    """
+    wanted = {"caller": caller, "key": key}
+    with pipeline(connection):
+        row = fetch_row(connection, (SEEN, wanted)) or {}
+    if not row["mine"]:
         raise Problem(409, "still-running", "The first request with this key is still running.")
-    seen = session.get(IdempotentRequest, (caller, key))
-    if seen is None:
-        answer = effect(session)
-        session.add(
-            IdempotentRequest(
-                caller=caller, key=key, fingerprint=fingerprint, status=status, answer=answer
-            )
-        )
+    if row["fingerprint"] is None:
+        answer = effect(connection)
+        noted = {"fingerprint": fingerprint, "status": status, "answer": Jsonb(answer)}
+        send(connection, [(NOTE, wanted | noted)])
         return answer, False
-    if seen.fingerprint != fingerprint:
+    if row["fingerprint"] != fingerprint:
         detail = "This Idempotency-Key came before with another request."
         raise Problem(422, "idempotency-key-reused", detail)
-    return seen.answer, True
+    return row["answer"], True
 
 
 def _fingerprint(body: Mapping[str, Any]) -> bytes:

@@ -109,17 +109,17 @@ def reserved(
     floating: Iterable[Sequence[Any]], starts_at: datetime, ends_at: datetime, zone: ZoneInfo
 ) -> int:
     """Places that floating permits may come for between two instants."""
-    return sum(
-        max(0, places - sum(_overlaps(claim, starts_at, ends_at) for claim in inside))
-        for places, since, until, hours, inside, calendar in floating
-        if granted(
-            Right.of(since, until, hours),
-            starts_at,
-            ends_at,
-            zone=zone,
-            is_holiday=holidays_by(calendar),
-        )
-    )
+    alike: dict[tuple[datetime, datetime, str], bool] = {}
+    total = 0
+    for places, since, until, hours, inside, calendar in floating:
+        opens, closes = max(since, starts_at), min(until, ends_at)
+        key = opens, closes, repr(hours)  # many permits have the same hours
+        if key not in alike:
+            right, holidays = Right.of(opens, closes, hours), holidays_by(calendar)
+            alike[key] = bool(granted(right, opens, closes, zone=zone, is_holiday=holidays))
+        if alike[key]:
+            total += max(0, places - sum(_overlaps(one, starts_at, ends_at) for one in inside))
+    return total
 
 
 def _overlaps(claim: Held, starts_at: datetime, ends_at: datetime) -> bool:

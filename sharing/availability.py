@@ -158,7 +158,7 @@ def availability(
 
 
 def alternatives(
-    session: Session,
+    connection: Connection,
     lot_id: int,
     starts_at: datetime,
     ends_at: datetime,
@@ -175,7 +175,6 @@ def alternatives(
     booked then; `of` is what besides the time decides the price. Each has lot, starts_at,
     ends_at, bookable and total_fen.
     """
-    connection = driver(session)
     row = fetch_row(connection, (TERMS, {"lot": lot_id, "now": now}))
     terms = terms_of(row or {"terms": None})
     kept = _kept(connection, lot_id, starts_at - FURTHEST, ends_at + FURTHEST)

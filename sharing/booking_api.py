@@ -5,14 +5,13 @@ from typing import Any
 from flask import Response
 from flask_smorest import Blueprint
 from flask_smorest.pagination import PaginationParameters
-from sqlalchemy.orm import Session
 
 from core import clock
 from core.app import settings
-from core.db import atomic, db, driver
+from core.db import Connection, atomic, db, driver
 from core.errors import invalid
 from core.http import LARGEST_ID
-from core.idempotency import once
+from core.idempotency import swiftly_once
 from identity.auth import current, requires
 from parking import lots, plates
 from sharing import booked, booking_changes, booking_terms, bookings, quotes
@@ -32,6 +31,7 @@ blueprint = Blueprint("bookings", __name__, url_prefix="/api/v1", description="é
 
 BOOKERS = ("resident", "operator", "admin")
 READERS = (*BOOKERS, "finance", "auditor")
+BOOKING = BookingSchema()
 ONCE = [
     {
         "in": "header",
@@ -99,10 +99,10 @@ def book(body: dict[str, Any]) -> Response:
     own = {"household_id": household, "person_id": who.id, "for_anybody": not resident}
     new = NewBooking(**body | own)
 
-    def effect(session: Session) -> dict[str, Any]:
-        return _json(bookings.book_or_suggest(session, new, now, zone))
+    def effect(connection: Connection) -> dict[str, Any]:
+        return _json(bookings.book_or_suggest(connection, new, now, zone))
 
-    return once(f"person:{who.id}", body, 201, effect)
+    return swiftly_once(f"person:{who.id}", body, 201, effect)
 
 
 @blueprint.get("/bookings")
@@ -166,5 +166,5 @@ def cancel_booking(booking_id: int) -> dict[str, Any]:
 
 
 def _json(made: dict[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = BookingSchema().dump(made)
+    told: dict[str, Any] = BOOKING.dump(made)
     return told

@@ -164,7 +164,7 @@ def _room_to_extend(
             return others[0]
     inside = row["status"] == "checked_in"
     full = LotFull(row["lot_id"], wish, _circumstances(row))
-    refused = suggesting(session, full, rest if inside else span, row["plate"], now, zone)
+    refused = suggesting(driver(session), full, rest if inside else span, row["plate"], now, zone)
     if inside and longer:
         refused.more["alternatives"][:0] = _next_door(connection, row, rest, len(longer), now, zone)
     raise refused

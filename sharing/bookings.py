@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from core.db import Connection, Session, driver, fetch_row
+from core.db import Connection, fetch_row
 from core.errors import Problem, invalid
 from parking.plates import Plate
 from parking.terms import Terms, refusal
@@ -101,21 +101,21 @@ def book(connection: Connection, new: NewBooking, now: datetime, zone: ZoneInfo)
 
 
 def book_or_suggest(
-    session: Session, new: NewBooking, now: datetime, zone: ZoneInfo
+    connection: Connection, new: NewBooking, now: datetime, zone: ZoneInfo
 ) -> dict[str, Any]:
     """`book`, shown; a full lot's refusal says what is free instead."""
     try:
-        made = book(driver(session), new, now, zone)
+        made = book(connection, new, now, zone)
     except LotFull as full:
         span = new.starts_at, new.ends_at
         raise suggesting(
-            session, full, span, vehicle_of(new.plate, "unknown").text, now, zone
+            connection, full, span, vehicle_of(new.plate, "unknown").text, now, zone
         ) from full
     return booked.shown(made.row, now)
 
 
 def suggesting(
-    session: Session,
+    connection: Connection,
     full: LotFull,
     span: tuple[datetime, datetime],
     plate: str,
@@ -124,7 +124,7 @@ def suggesting(
 ) -> Problem:
     """The same refusal with `alternatives`: other times and other lots that are free."""
     found = alternatives(
-        session, full.lot_id, *span, wish=full.wish, now=now, zone=zone, plate=plate, of=full.of
+        connection, full.lot_id, *span, wish=full.wish, now=now, zone=zone, plate=plate, of=full.of
     )
     told = [
         one | {name: one[name].astimezone(zone).isoformat() for name in ("starts_at", "ends_at")}

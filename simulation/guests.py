@@ -115,7 +115,7 @@ class Guests:
             self._expect(made, car, person)
 
     def _booked(self, new: NewBooking) -> dict[str, Any] | Problem:
-        return self.world.attempt(
+        return self.world.swiftly(
             "book", bookings.book_or_suggest, new, self.world.now, self.world.zone
         )
 

@@ -56,7 +56,7 @@ class Riders:
             preferences={"charging": True} if rider.wants_charging else {},
         )
         now, zone = self.world.now, self.world.zone
-        self.world.attempt("book a spot", bookings.book_or_suggest, new, now, zone)
+        self.world.swiftly("book a spot", bookings.book_or_suggest, new, now, zone)
 
     def _come(self, rider: Rider, told_to: str | None, tries: int) -> None:
         if rider.spot:

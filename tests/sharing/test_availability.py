@@ -134,7 +134,7 @@ def test_other_times_are_near_allowed_and_really_free(
     book(session, "B2-005", TWELVE + 90 * MINUTE, TWELVE + 2 * HOUR, "川F99999")
     wish = Wish()
     lot = lot_id(session)
-    others = alternatives(session, lot, TEN, TEN + HOUR, wish=wish, now=NOON, zone=ZONE)
+    others = alternatives(driver(session), lot, TEN, TEN + HOUR, wish=wish, now=NOON, zone=ZONE)
     starts = [(one["starts_at"] - TEN) / HOUR for one in others]
     assert starts == [-1, -1.5, 2]
     assert [one["bookable"] for one in others] == [5, 5, 1]
@@ -150,11 +150,13 @@ def test_no_time_in_the_past_nor_further_than_the_terms_allow(
 ) -> None:
     lot = lot_id(session)
     fill(session, range(1, 6), NOON, NOON + 3 * HOUR)
-    others = alternatives(session, lot, NOON, NOON + HOUR, wish=Wish(), now=NOON, zone=ZONE)
+    others = alternatives(driver(session), lot, NOON, NOON + HOUR, wish=Wish(), now=NOON, zone=ZONE)
     assert [(one["starts_at"] - NOON) / HOUR for one in others] == [3, 3.5, 4]
     last_day = NOON + timedelta(days=30)
     fill(session, range(1, 6), last_day - HOUR, last_day + HOUR)
-    others = alternatives(session, lot, last_day, last_day + HOUR, wish=Wish(), now=NOON, zone=ZONE)
+    others = alternatives(
+        driver(session), lot, last_day, last_day + HOUR, wish=Wish(), now=NOON, zone=ZONE
+    )
     assert [(one["starts_at"] - last_day) / HOUR for one in others] == [-2, -2.5, -3]
 
 
@@ -165,7 +167,7 @@ def test_no_time_at_which_floating_permits_need_what_is_left(
     floating_permit(session, 5, nights)
     fill(session, range(1, 6), TEN, TWELVE)
     others = alternatives(
-        session, lot_id(session), TEN, TEN + HOUR, wish=Wish(), now=NOON, zone=ZONE
+        driver(session), lot_id(session), TEN, TEN + HOUR, wish=Wish(), now=NOON, zone=ZONE
     )
     assert [(one["starts_at"] - TEN) / HOUR for one in others] == [-1, -1.5, -2]
 
@@ -181,7 +183,7 @@ def test_other_lots_of_the_kind_are_named_and_times_of_the_same_plate_left_out(
     fill(session, range(1, 6), TEN, TWELVE)
     book(session, "B2-001", TEN - HOUR, TEN, "川A12345")
     others = alternatives(
-        session,
+        driver(session),
         lot_id(session),
         TEN,
         TEN + HOUR,
@@ -207,7 +209,7 @@ def test_a_need_narrows_what_is_free(session: Session, community: Community) -> 
     session.execute(text("UPDATE space SET charging = true WHERE code = 'B2-003'"))
     fill(session, [3], TEN, TWELVE)
     others = alternatives(
-        session, lot_id(session), TEN, TWELVE, wish=Wish(charging=True), now=NOON, zone=ZONE
+        driver(session), lot_id(session), TEN, TWELVE, wish=Wish(charging=True), now=NOON, zone=ZONE
     )
     assert {one["bookable"] for one in others} == {1}
     assert [(one["starts_at"] - TEN) / HOUR for one in others] == [2, -2, 2.5]
