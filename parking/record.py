@@ -49,9 +49,11 @@ FROM opened JOIN space ON space.id = opened.space_id
 WHERE space_claim.booking_id = %(booking)s AND space_claim.live
 """  # noqa: S608 - constants of ours
 
+# Whoever outstayed the claim stood there by nobody's leave: the next claim may have begun.
 RELEASE = """
 UPDATE space_claim SET live = false,
-    during = tstzrange(lower(during), greatest(%(at)s, lower(during) + interval '1 microsecond'))
+    during = tstzrange(lower(during), greatest(least(%(at)s, upper(during)),
+                                               lower(during) + interval '1 microsecond'))
 WHERE stay_id = %(id)s AND live
 """
 
