@@ -182,7 +182,8 @@ LEFT JOIN LATERAL (
         SELECT b.* FROM booking b
         WHERE lane.direction = 'entry' AND inside.stay_id IS NULL AND seen.id IS NULL
           AND b.lot_id = lot.id AND b.status = 'confirmed' AND b.ends_at > %(at)s
-          AND (b.plate = %(plate)s OR b.instead_of_id = permit.id)
+          AND (b.plate = %(plate)s AND {SAME_COLOR.format("b")}
+               OR b.instead_of_id = permit.id)
         ORDER BY b.starts_at LIMIT 1 FOR UPDATE
     ) b
     JOIN space place ON place.id = b.space_id

@@ -51,10 +51,13 @@ LOT = "SELECT lot_id FROM booking WHERE id = %(id)s"
 
 NO_SHOW = """
 SELECT b.id, b.lot_id, b.household_id, b.total_fen, b.starts_at, b.ends_at, b.plate,
-    terms.rules AS terms,
+    terms.rules AS terms, space.owner_household_id,
     EXISTS (SELECT FROM stay s
-            WHERE s.lot_id = b.lot_id AND s.plate = b.plate AND s.status = 'open') AS inside
-FROM booking b LEFT JOIN booking_terms terms ON terms.id = b.terms_id
+            WHERE s.lot_id = b.lot_id AND s.plate = b.plate AND s.status = 'open'
+              AND (s.plate_color = b.plate_color
+                   OR 'unknown' IN (s.plate_color, b.plate_color))) AS inside
+FROM booking b JOIN space ON space.id = b.space_id
+LEFT JOIN booking_terms terms ON terms.id = b.terms_id
 WHERE b.id = %(id)s AND b.status = 'confirmed' FOR UPDATE OF b
 """
 
@@ -219,7 +222,7 @@ def _no_show_fee(row: DictRow, fee_fen: int, now: datetime, zone: ZoneInfo) -> N
         source_id=row["id"],
         income="booking",
         household_id=row["household_id"],
-        owner_household_id=None,
+        owner_household_id=row["owner_household_id"],
         amount_fen=fee_fen,
         occurred_at=now,
         lines=[line],

@@ -206,6 +206,23 @@ def test_who_does_not_come_pays_by_the_terms_and_the_space_is_free_again(
     assert session.execute(text("SELECT count(*) FROM space_claim WHERE live")).scalar() == 0
 
 
+def test_not_coming_to_a_private_space_is_its_owners_income(
+    community: Community, session: Session
+) -> None:
+    shared(community)
+    sweep(NOON)
+    found = session.execute(text("SELECT owner_household_id FROM charge")).scalars().all()
+    assert found == [community.households["bo"]]
+
+
+def test_a_booking_is_of_the_plate_in_its_colour(community: Community) -> None:
+    made = book(community, GUEST_PLATE, NOON, NOON + HOUR)
+    lorry = community.knock("entry", GUEST_PLATE, NOON, color="yellow")["decision"]
+    assert (lorry["reason"], lorry["booking_id"]) == ("walk-in", None)
+    car = decision(community, "entry", GUEST_PLATE, NOON)
+    assert (car["reason"], car["booking_id"]) == ("booking", made["id"])
+
+
 def test_a_walk_in_keeps_its_space_past_the_usual_time(
     community: Community, session: Session
 ) -> None:
