@@ -19,7 +19,7 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, TooManyRequests
 
-from core.errors import Problem
+from core.errors import Problem, invalid
 
 log = structlog.get_logger()
 
@@ -79,7 +79,19 @@ class BodyParser(FlaskParser):
             raise BadRequest("The body is not JSON.") from error
 
 
+class PageParser(FlaskParser):
+    """A page so far on that the database cannot count there is refused by its name."""
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        """The pagination parameters; Problem 422."""
+        page = super().parse(*args, **kwargs)
+        if page.first_item > LARGEST_ID:
+            raise invalid("page", "lies beyond everything")
+        return page
+
+
 Blueprint.ARGUMENTS_PARSER = BodyParser()
+Blueprint.PAGINATION_ARGUMENTS_PARSER = PageParser()
 
 
 class Api(SmorestApi):  # type: ignore[misc]  # flask-smorest ships no types

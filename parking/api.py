@@ -202,6 +202,8 @@ def close_stay(body: dict[str, Any], stay_id: int) -> dict[str, Any]:
 def _add_spaces(
     session: Session, code: str, codes: list[str], owner_household_id: int | None
 ) -> None:
+    if owner_household_id and session.get(Household, owner_household_id) is None:
+        raise invalid("owner_household_id", "must be a household")
     owners = dict.fromkeys(codes, owner_household_id) if owner_household_id else None
     lots.add_spaces(session, lots.lot_by_code(session, code), codes, owners)
 

@@ -83,8 +83,14 @@ def add_spaces(
 ) -> None:
     """New spaces of a lot; `owners` maps the private ones to their household's id.
 
-    A private space is not offered until its owner shares it.
+    A private space is not offered until its owner shares it. Problem 422 when a code comes
+    twice, 409 when one is taken.
     """
+    if len(set(codes)) < len(codes):
+        raise invalid("codes", "must name each once")
+    taken = session.scalars(select(Space.code).where(Space.code.in_(codes)).limit(5)).all()
+    if taken:
+        raise Problem(409, "space-exists", f"There is a space {', '.join(sorted(taken))}.")
     owned = owners or {}
     never: MultiRange[datetime] = MultiRange([])
     session.execute(

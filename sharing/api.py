@@ -144,6 +144,8 @@ def list_permits(pagination_parameters: PaginationParameters) -> list[dict[str, 
 @standing.response(201, PermitSchema)
 def add_permit(new: dict[str, Any]) -> dict[str, Any]:
     """Give plates a standing right; a fixed space is theirs alone from then on."""
+    if new["ends_at"] <= clock.now():
+        raise invalid("ends_at", "must not lie in the past")
     alone = {name: new.pop(name) for name in ("plate", "plate_color") if name in new}
     named = new.pop("plates", [alone])
     plates = [rights.plate_of(one["plate"], one.get("plate_color", "unknown")) for one in named]

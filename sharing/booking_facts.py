@@ -178,8 +178,11 @@ def vehicle_of(read: str, color: str) -> Plate:
 
 def in_lot(plate: Plate, lot_kind: str) -> None:
     """Problem 422 when what was typed is no plate of a vehicle for such a lot."""
-    if lot_kind == "car" and plates.parse(plate.text) is None:
+    is_car = plates.parse(plate.text) is not None
+    if lot_kind == "car" and not is_car:
         raise invalid("plate", "must be a Chinese number plate")
+    if lot_kind == "ebike" and is_car:
+        raise invalid("plate", "must be a card's uid or an e-bike's plate, and no car's plate")
 
 
 def known_as(plate: Plate, row: DictRow) -> tuple[Plate, Circumstances]:

@@ -140,6 +140,9 @@ def test_addresses_and_questions(attacker: Attacker) -> None:
             answer = attacker.send(caller, "GET", f"{path}?{query}", None, None)
             if answer.status_code >= 500:
                 wrong.append((path, query[:60], answer.status_code))
+        answer = attacker.send(caller, "GET", f"{path}?page={'9' * 30}", None, None)
+        if "page" in names and "page" not in answer.get_json().get("errors", {}):
+            wrong.append((path, "page", answer.get_json()))
     for caller, method, path in PATHS:
         for value in [*QUERIES, str(BIG), "0", "..%2f..%2f", "%2e%2e", "%0d%0aX-Evil: 1"]:
             body = b"{}" if method in ("POST", "PUT", "PATCH") else None

@@ -153,8 +153,8 @@ def test_an_e_bike_is_booked_by_its_plate_or_card(community: Community) -> None:
         booked(community, lot="EB", plate=plate)["space"] for plate in ("川123456", "5D:C0:91:7A")
     ]
     assert spots == ["EB-001", "EB-002"]
-    nonsense = book(community, lot="EB", plate="?!")
-    assert refused(nonsense) == (422, "invalid")
+    for no_e_bike in ("?!", "川A12345"):
+        assert refused(book(community, lot="EB", plate=no_e_bike)) == (422, "invalid")
 
 
 def test_households_have_quotas(community: Community) -> None:

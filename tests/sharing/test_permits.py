@@ -78,6 +78,10 @@ def test_a_card_of_several_plates_with_hours(community: Community) -> None:
         ({"hours": [{"weekdays": [1], "from": "18:00", "to": "25:00"}]}, "hours"),
         ({"hours": []}, "hours"),
         ({"ends_at": "2026-11-23T12:00:00+08:00"}, "ends_at"),
+        (
+            {"starts_at": "2026-10-01T00:00:00+08:00", "ends_at": "2026-11-01T00:00:00+08:00"},
+            "ends_at",
+        ),
     ],
 )
 def test_a_card_that_cannot_be_is_refused(
