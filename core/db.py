@@ -36,8 +36,12 @@ Statement = tuple[str, Mapping[str, Any]]
 
 TRIES = 5
 
-# To plan a look that reads twenty tables costs more than to read them.
-PLANNED_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan"
+# To plan a look that reads twenty tables costs more than to read them, so it is planned once for
+# each connection; without scans of whole tables, because those that were small then have grown.
+PLANNED_ONCE = """
+SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
+    set_config('enable_seqscan', 'off', true)
+"""
 
 # What another transaction can cause and a second look can cure.
 RETRYABLE = (
