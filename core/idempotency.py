@@ -19,6 +19,15 @@ from core.db import Base, Connection, atomic, driver, fetch_row, pipeline, send,
 from core.errors import Problem
 
 LONGEST_KEY = 128
+ONCE = [
+    {
+        "in": "header",
+        "name": "Idempotency-Key",
+        "required": True,
+        "schema": {"type": "string", "maxLength": LONGEST_KEY},
+    }
+]
+"""The header in the OpenAPI page of a route that asks for a key."""
 KEPT = timedelta(days=7)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, func, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.errors import Problem, invalid, not_found
@@ -14,9 +14,6 @@ from parking.plates import Plate
 from sharing.models import SpaceClaim
 
 EBIKE = "ebike"
-
-# Charging spots of racks that lie in a fire compartment where cars stand.
-ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('fire compartments', 0))"
 
 
 def add_group(session: Session, lot: str, code: str, capacity: int) -> SpaceGroup:
@@ -68,7 +65,6 @@ def furnish(session: Session, lot: str, codes: Sequence[str], changes: dict[str,
         _check_unclaimed(session, codes, Space.group_id.is_distinct_from(values["group_id"]))
     if values.get("charging") is False:
         _check_unclaimed(session, codes, Space.charging)
-    session.execute(text(ONE_AT_A_TIME))
     changed = session.scalars(
         update(Space)
         .where(Space.lot_id == place.id, Space.code.in_(codes))

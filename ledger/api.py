@@ -13,7 +13,7 @@ from core import clock
 from core.app import settings
 from core.db import atomic, db
 from core.errors import invalid, not_found
-from core.idempotency import once
+from core.idempotency import ONCE, once
 from identity.auth import current, requires
 from identity.models import ADMIN, AUDITOR, FINANCE, OPERATOR, RESIDENT, Person
 from ledger import charges, payments, proof, reports, split_rules
@@ -41,14 +41,6 @@ blueprints = [money, books]
 
 READERS = (FINANCE, AUDITOR, ADMIN)
 EVERYONE = (RESIDENT, OPERATOR, *READERS)
-ONCE = [
-    {
-        "in": "header",
-        "name": "Idempotency-Key",
-        "required": True,
-        "schema": {"type": "string", "maxLength": 128},
-    }
-]
 
 
 @money.get("/charges")

@@ -10,7 +10,7 @@ from core import clock
 from core.app import settings
 from core.db import Connection, atomic, db, driver
 from core.errors import invalid
-from core.idempotency import swiftly_once
+from core.idempotency import ONCE, swiftly_once
 from identity.auth import current, requires
 from parking import lots, plates
 from sharing import booked, booking_changes, booking_terms, bookings, quotes
@@ -31,14 +31,6 @@ blueprint = Blueprint("bookings", __name__, url_prefix="/api/v1", description="é
 BOOKERS = ("resident", "operator", "admin")
 READERS = (*BOOKERS, "finance", "auditor")
 BOOKING = BookingSchema()
-ONCE = [
-    {
-        "in": "header",
-        "name": "Idempotency-Key",
-        "required": True,
-        "schema": {"type": "string", "maxLength": 128},
-    }
-]
 
 
 @blueprint.get("/lots/<string:code>/booking-terms")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.app import settings
 from core.db import atomic, db
-from core.idempotency import once
+from core.idempotency import ONCE, once
 from identity.auth import current, requires
 from parking import lots
 from sharing import fairness, waiting
@@ -18,15 +18,6 @@ from sharing.booking_facts import NewBooking
 from sharing.waitlist_schemas import DrawSchema, FairnessSchema, MonthSchema, WaitlistEntrySchema
 
 blueprint = Blueprint("waitlist", __name__, url_prefix="/api/v1", description="候补 · waitlist")
-
-ONCE = [
-    {
-        "in": "header",
-        "name": "Idempotency-Key",
-        "required": True,
-        "schema": {"type": "string", "maxLength": 128},
-    }
-]
 
 
 @blueprint.post("/waitlist")
