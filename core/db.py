@@ -1,5 +1,6 @@
 """The database: one handle, one way to run a transaction, one way to save round trips."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -113,7 +114,7 @@ def _begun(connection: Connection) -> Iterator[None]:
     try:
         with connection.pipeline():
             connection.execute("BEGIN", prepare=False)
-            connection.execute(PLANNED_ONCE, prepare=False)
+            connection.execute(PLANNED_ONCE, prepare=True)
             yield
             connection.execute("COMMIT", prepare=False)
     finally:
@@ -126,6 +127,19 @@ def fetch_row(connection: Connection, statement: Statement) -> DictRow | None:
     """The one row a statement gives, or None, by the driver alone (the ORM costs more than SQL)."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(*statement).fetchone()
+
+
+def numbered(sql: str) -> tuple[str, tuple[str, ...]]:
+    """A statement with $1 for its %(name)s, and the names in that order, for a `RawCursor`.
+
+    The driver reads a long statement anew each time to find its names; this finds them once.
+    """
+    names: dict[str, str] = {}
+
+    def place(name: re.Match[str]) -> str:
+        return names.setdefault(name[1], f"${len(names) + 1}")
+
+    return re.sub(r"%\((\w+)\)s", place, sql), tuple(names)
 
 
 def send(connection: Connection, statements: Sequence[Statement]) -> None:
@@ -159,6 +173,7 @@ __all__ = [
     "db",
     "driver",
     "fetch_row",
+    "numbered",
     "pipeline",
     "send",
     "swift",

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from psycopg import RawCursor
 from psycopg.rows import DictRow, dict_row
 
-from core.db import Connection, pipeline
+from core.db import Connection, numbered, pipeline
 from devices.registry import unknown_device
 from parking.fees import Bill, Booked
 from parking.gate import Facts, FreeSpace, HeldBooking, HeldPermit, OpenStay
@@ -18,6 +19,8 @@ from parking.terms import parse_terms
 from parking.timeline import Seen
 from tariffs.days import holidays_by, overrides
 from tariffs.tariff import Tariff, parse_rules
+
+LOOK_NUMBERED, LOOKED_BY = numbered(LOOK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,11 @@ def look(
         "at": at,
         "now": now,
     }
-    with pipeline(connection), connection.cursor(row_factory=dict_row) as cursor:
+    with pipeline(connection), RawCursor(connection, row_factory=dict_row) as cursor:
         if plate:
             connection.execute(ONE_AT_A_TIME, values)
             connection.execute(COUNTED_ALONE, values)
-        row = cursor.execute(LOOK, values).fetchone()
+        row = cursor.execute(LOOK_NUMBERED, [values[name] for name in LOOKED_BY]).fetchone()
     if row is None:
         raise unknown_device()
     return Look(row, _facts(row, at, zone))
