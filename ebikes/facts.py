@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from psycopg import RawCursor
 from psycopg.rows import DictRow, dict_row
 
-from core.db import Connection, pipeline
+from core.db import Connection, numbered, pipeline
 from core.errors import Problem
 from devices.events import Event
 from devices.registry import unknown_device
@@ -17,6 +18,7 @@ from parking.terms import parse_terms
 from tariffs.rule_parsing import parse_rules
 
 CONNECTED = "dock.connected"
+LOOK_NUMBERED, LOOKED_BY = numbered(LOOK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,12 @@ def look(
         "since": since,
         "now": event.recorded_at,
     }
-    with pipeline(connection), connection.cursor(row_factory=dict_row) as cursor:
+    with pipeline(connection), RawCursor(connection, row_factory=dict_row) as cursor:
         connection.execute(ONE_AT_A_TIME, values)
         connection.execute(ONE_SPOT, values)
         connection.execute(ONE_GROUP, values)
-        row = _known(cursor.execute(LOOK, values).fetchone())
+        found = cursor.execute(LOOK_NUMBERED, [values[name] for name in LOOKED_BY])
+        row = _known(found.fetchone())
     return Look(row, _facts(row, since))
 
 

@@ -74,6 +74,11 @@ SELECT t.rules AS terms FROM booking_terms t
 WHERE t.lot_id = %(lot)s AND t.valid_from <= %(now)s ORDER BY t.valid_from DESC LIMIT 1
 """
 
+TERMS_OF_LOT = """
+SELECT t.rules AS terms FROM booking_terms t JOIN lot ON lot.id = t.lot_id
+WHERE lot.code = %(code)s AND t.valid_from <= %(now)s ORDER BY t.valid_from DESC LIMIT 1
+"""
+
 # A time without a price cannot be booked.
 PRICED = """
 CROSS JOIN LATERAL (
@@ -136,6 +141,7 @@ def availability(
 ) -> dict[str, Any]:
     """How many spaces of a lot could be booked for `[starts_at, ends_at)`.
 
+    None if the lot's terms would refuse the time, as one that is past or too far ahead.
     Problem 404 if there is no such lot, 422 when the time does not end after it starts, or is
     longer than any booking may be.
     """
@@ -144,6 +150,7 @@ def availability(
     if ends_at - starts_at > LONGEST:
         raise invalid("ends_at", f"must be at most {LONGEST.days} days after starts_at")
     connection = driver(session)
+    terms = fetch_row(connection, (TERMS_OF_LOT, {"code": code, "now": now}))
     asked = _asked(Wish(), now) | {"code": code, "starts": starts_at, "ends": ends_at}
     row = fetch_row(connection, (BOOKABLE, asked))
     if row is None:
@@ -153,7 +160,9 @@ def availability(
         "starts_at": starts_at,
         "ends_at": ends_at,
         "total": row["total"],
-        "bookable": _bookable(row, _kept(connection, row["lot_id"], starts_at, ends_at), zone),
+        "bookable": 0
+        if refusal(terms_of(terms or {"terms": None}), starts_at, ends_at, now)
+        else _bookable(row, _kept(connection, row["lot_id"], starts_at, ends_at), zone),
     }
 
 

@@ -11,10 +11,12 @@ from core.db import Connection, fetch_row
 from core.errors import not_found
 from parking.terms import cancel_fee_fen, no_show_fee_fen
 from sharing.booking_facts import tariff_of, terms_of
+from sharing.fees import base_fen
 from tariffs.tariff import Circumstances, price
 
 COLUMNS = """b.id, b.kind, b.status, b.lot_id, b.space_id, b.household_id, b.plate, b.plate_color,
-    b.vehicle_class, b.new_energy, b.starts_at, b.ends_at, b.quote_id, b.total_fen, b.wish,
+    b.vehicle_class, b.new_energy, b.starts_at, b.ends_at, b.quote_id, b.total_fen,
+    b.shortened_from_fen, b.wish,
     b.recorded_at, b.ended_at, b.ended_reason"""
 
 FROM = """
@@ -99,8 +101,8 @@ def shown(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 
 def _terms(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    terms, starts_at, total = terms_of(row), row["starts_at"], row["total_fen"]
-    open_to_cancel = row["status"] == "confirmed"
+    terms, starts_at, total = terms_of(row), row["starts_at"], base_fen(row)
+    open_to_cancel = row["status"] == "confirmed" and row["kind"] == "guest"
     return {
         "free_cancellation_until": starts_at - timedelta(minutes=terms.cancel_free_minutes),
         "cancel_fee_fen": cancel_fee_fen(terms, total, starts_at, now) if open_to_cancel else None,

@@ -1,7 +1,7 @@
 """Changing a booking: another end, or none at all. Its tariff and terms stay as they were."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,10 +11,9 @@ from core.db import Connection, Session, Statement, driver, pipeline, send
 from core.errors import Problem, invalid, not_found
 from core.money import yuan
 from identity import notices
-from ledger.charges import NewCharge, raised
 from parking.plates import Plate
 from parking.terms import cancel_fee_fen, length_refusal, refusal
-from sharing import booked, claims, waitlist
+from sharing import booked, claims, fees, waitlist
 from sharing.allocation import Wish, ranked
 from sharing.booking_facts import growth, priced, tariff_of, terms_of, wish_of, within_quotas
 from sharing.bookings import LotFull, plate_elsewhere, suggesting
@@ -45,7 +44,8 @@ FROM space AS place
 WHERE booking_id = %(id)s AND live AND place.id = %(space)s
 """
 CHANGE = """
-UPDATE booking SET space_id = %(space)s, ends_at = %(ends)s, total_fen = %(total_fen)s
+UPDATE booking SET space_id = %(space)s, ends_at = %(ends)s, total_fen = %(total_fen)s,
+    shortened_from_fen = %(shortened_from_fen)s
 WHERE id = %(id)s
 """
 CANCEL = """
@@ -80,7 +80,7 @@ def change_end(
         space_id = row["space_id"]
     fee = price(tariff_of(row, zone), row["starts_at"], ends_at, _circumstances(row))
     values = {"id": booking_id, "space": space_id, "ends": ends_at, "now": now}
-    values["total_fen"] = fee.total_fen
+    values |= {"total_fen": fee.total_fen, "shortened_from_fen": _shortened_from(row, now)}
     send(connection, [(HOLD, values), (CHANGE, values)])
     if ends_at < row["ends_at"]:
         waitlist.serve(session, row["lot_id"], now, zone)
@@ -103,13 +103,13 @@ def cancel(
     """
     connection = driver(session)
     row = _alone(connection, booking_id, household_id)
-    if row["status"] != "confirmed":
+    if row["status"] != "confirmed" or row["kind"] != "guest":
         detail = "Only a booking for which nobody has come yet can be cancelled."
         raise Problem(409, "not-cancellable", detail, booking_status=row["status"])
     statements = [(CANCEL, {"id": booking_id, "at": now}), claims.released(booking_id, now)]
-    fee_fen = cancel_fee_fen(terms_of(row), row["total_fen"], row["starts_at"], now)
+    fee_fen = cancel_fee_fen(terms_of(row), fees.base_fen(row), row["starts_at"], now)
     if fee_fen:
-        statements.append(_fee(row, fee_fen, now))
+        statements.append(fees.charged(row, fees.LATE_CANCEL, fee_fen, now, zone))
     if household_id is None:
         said = f"物业已取消您的预约：{_what(row, zone)}，取消费 {yuan(fee_fen)} 元。"
         statements += _told(row, "booking-cancelled", said, now)
@@ -128,6 +128,14 @@ def _alone(connection: Connection, booking_id: int, household_id: int | None) ->
     if row is None:
         raise not_found("booking")
     return row
+
+
+def _shortened_from(row: DictRow, now: datetime) -> int | None:
+    """What the fees of a booking stay reckoned from once cancelling costs something."""
+    free_minutes = terms_of(row).cancel_free_minutes
+    if now <= row["starts_at"] - timedelta(minutes=free_minutes):
+        return None
+    return max(fees.base_fen(row), int(row["total_fen"]))
 
 
 def _check_change(row: DictRow, ends_at: datetime, now: datetime) -> None:
@@ -203,24 +211,6 @@ def _free(
     """Ids of the spaces that are free for a time, but for this booking's own claim; best first."""
     found = claims.free(connection, row["lot_id"], *span, now=now, zone=zone, leaving=row["id"])
     return ranked(found, wish)
-
-
-def _fee(row: DictRow, fee_fen: int, now: datetime) -> Statement:
-    """The charge for cancelling late."""
-    label = f"取消预约 {row['lot']} {row['space']}"
-    rule = f"terms:{row['terms_id'] or 'default'}/late-cancel"
-    charge = NewCharge(
-        kind="fee",
-        source="booking",
-        source_id=row["id"],
-        income="booking",
-        household_id=row["household_id"],
-        owner_household_id=row["owner_household_id"],
-        amount_fen=fee_fen,
-        occurred_at=now,
-        lines=[{"label": label, "amount_fen": fee_fen, "rule": rule}],
-    )
-    return raised(charge)
 
 
 def _told(row: DictRow, kind: str, said: str, now: datetime) -> list[Statement]:

@@ -46,7 +46,10 @@ def grant_permit(
         raise invalid("plates", "must be at least one, each once")
     if space is not None and places != 1:
         raise invalid("places", "must be 1 with a space")
-    lot_id = lots.lot_by_code(session, lot).id
+    garage = lots.lot_by_code(session, lot)
+    if garage.kind != "car":
+        raise invalid("lot", "must be a lot for cars: docks know no permits")
+    lot_id = garage.id
     _one_at_a_time(session, plates)
     permit = Permit(
         lot_id=lot_id,

@@ -156,6 +156,9 @@ class Booking(Base):
         ForeignKey("permit.id"), comment="the permit whose fixed space is taken"
     )
     total_fen: Mapped[int] = mapped_column(BigInteger)
+    shortened_from_fen: Mapped[int | None] = mapped_column(
+        BigInteger, comment="the price before it was shortened when cancelling was free no more"
+    )
     wish: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     recorded_at: Mapped[datetime] = mapped_column(Instant)
     ended_at: Mapped[datetime | None] = mapped_column(Instant)

@@ -19,9 +19,8 @@ from core.db import Connection, Statement, driver, fetch_row, send
 from core.errors import Problem
 from core.money import yuan
 from devices.exceptions import raised as case_raised
-from ledger.charges import NewCharge, raised
 from parking.terms import no_show_fee_fen, parse_terms
-from sharing import claims, waitlist
+from sharing import claims, fees, waitlist
 from sharing.making_way import booked, make_way
 from sharing.owner_return import (
     END,
@@ -50,13 +49,14 @@ ORDER BY b.starts_at
 LOT = "SELECT lot_id FROM booking WHERE id = %(id)s"
 
 NO_SHOW = """
-SELECT b.id, b.lot_id, b.household_id, b.total_fen, b.starts_at, b.ends_at, b.plate,
-    terms.rules AS terms, space.owner_household_id,
+SELECT b.id, b.lot_id, b.household_id, b.total_fen, b.shortened_from_fen, b.starts_at, b.ends_at,
+    b.plate, b.terms_id, terms.rules AS terms, lot.code AS lot, space.code AS space,
+    space.owner_household_id,
     EXISTS (SELECT FROM stay s
             WHERE s.lot_id = b.lot_id AND s.plate = b.plate AND s.status = 'open'
               AND (s.plate_color = b.plate_color
                    OR 'unknown' IN (s.plate_color, b.plate_color))) AS inside
-FROM booking b JOIN space ON space.id = b.space_id
+FROM booking b JOIN space ON space.id = b.space_id JOIN lot ON lot.id = b.lot_id
 LEFT JOIN booking_terms terms ON terms.id = b.terms_id
 WHERE b.id = %(id)s AND b.status = 'confirmed' FOR UPDATE OF b
 """
@@ -137,12 +137,12 @@ def release_no_show(session: Session, booking_id: int, now: datetime, zone: Zone
     row = fetch_row(connection, (NO_SHOW, {"id": booking_id}))
     if row is None:
         return
-    fee_fen = no_show_fee_fen(parse_terms(row["terms"] or {}), row["total_fen"])
+    fee_fen = no_show_fee_fen(parse_terms(row["terms"] or {}), fees.base_fen(row))
     status, reason = ("cancelled", "already-inside") if row["inside"] else ("no_show", "no-show")
     end = {"booking": booking_id, "status": status, "reason": reason, "at": now}
     statements: list[Statement] = [(END, end), claims.released(booking_id, now)]
     if status == "no_show" and fee_fen:
-        statements.append(raised(_no_show_fee(row, fee_fen, now, zone)))
+        statements.append(fees.charged(row, fees.NO_SHOW, fee_fen, now, zone))
     if row["household_id"] is not None:
         text = _no_show_text(status, fee_fen)
         kind = f"booking-{reason}"
@@ -203,30 +203,6 @@ def _replaced(connection: Connection, standing: DictRow, now: datetime, zone: Zo
         send(connection, [case_raised("booking", standing["next_id"], reason, plate, now)])
         return False
     return True
-
-
-def _no_show_fee(row: DictRow, fee_fen: int, now: datetime, zone: ZoneInfo) -> NewCharge:
-    span = {name: row[f"{name}s_at"].astimezone(zone).isoformat() for name in ("start", "end")}
-    line = {
-        "label": "预约未到",
-        "from": span["start"],
-        "to": span["end"],
-        "units": 1,
-        "unit_fen": fee_fen,
-        "amount_fen": fee_fen,
-        "rule": "booking-terms/no-show",
-    }
-    return NewCharge(
-        kind="fee",
-        source="booking",
-        source_id=row["id"],
-        income="booking",
-        household_id=row["household_id"],
-        owner_household_id=row["owner_household_id"],
-        amount_fen=fee_fen,
-        occurred_at=now,
-        lines=[line],
-    )
 
 
 def _no_show_text(status: str, fee_fen: int) -> str:

@@ -363,6 +363,12 @@ def upgrade() -> None:
         ),
         sa.Column("total_fen", sa.BigInteger(), nullable=False),
         sa.Column(
+            "shortened_from_fen",
+            sa.BigInteger(),
+            nullable=True,
+            comment="the price before it was shortened when cancelling was free no more",
+        ),
+        sa.Column(
             "wish", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False
         ),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
@@ -697,4 +703,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Bookings are history and permits have many plates by now: there is no way back."""
-    raise NotImplementedError("restore a backup from before 0006")
+    raise RuntimeError("bookings cannot be undone: restore a backup from before 0006")

@@ -246,3 +246,19 @@ def test_who_waits_gets_what_was_given_back(community: Community) -> None:
     send(community, "DELETE", f"/bookings/{last['id']}", "ana", NOON)
     [served] = send(community, "GET", "/bookings", "bo", NOON).get_json()
     assert (served["status"], served["space"]) == ("confirmed", last["space"])
+
+
+def test_shortening_late_does_not_lower_what_cancelling_costs(community: Community) -> None:
+    made = booked(community, ends_at=LATER + 6 * HOUR)
+    late = LATER - 10 * MINUTE
+    with clock.at(late):
+        shorter = community.client.patch(
+            f"/api/v1/bookings/{made['id']}",
+            json={"ends_at": (LATER + HOUR / 2).isoformat()},
+            headers=community.as_person("ana"),
+        )
+        gone = community.client.delete(
+            f"/api/v1/bookings/{made['id']}", headers=community.as_person("ana")
+        )
+    assert shorter.get_json()["total_fen"] < made["total_fen"]
+    assert gone.get_json()["fee_fen"] == made["total_fen"] // 2

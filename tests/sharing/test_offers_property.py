@@ -41,7 +41,8 @@ DEED = st.one_of(
 LOOK = """
 SELECT (SELECT offered FROM space WHERE code = :space) AS offered,
     (SELECT count(*) FROM booking b JOIN space s ON s.id = b.space_id
-     WHERE NOT coalesce(s.offered @> tstzrange(b.starts_at, b.ends_at), true)) AS stranded
+     WHERE b.status IN ('confirmed', 'checked_in')
+       AND NOT coalesce(s.offered @> tstzrange(b.starts_at, b.ends_at), true)) AS stranded
 """
 
 
