@@ -13,7 +13,7 @@ from core.db import atomic, db
 from core.errors import invalid
 from identity.auth import current, requires
 from identity.models import Household
-from parking import lots, plates, rights, stays
+from parking import known, lots, plates, rights, stays
 from parking.models import BlockedPlate, Tariff, Vehicle
 from parking.schemas import (
     BlockedPlateSchema,
@@ -24,6 +24,7 @@ from parking.schemas import (
     SpacesSchema,
     StayFilterSchema,
     StaySchema,
+    SuggestionSchema,
     TariffSchema,
     VehicleSchema,
 )
@@ -149,6 +150,14 @@ def block_plate(body: dict[str, str], plate: str) -> None:
 def unblock_plate(plate: str) -> None:
     """Let a plate in again."""
     atomic(rights.unblock, rights.plate_of(plate))
+
+
+@permission.get("/plates/<string:read>/suggestions")
+@requires("operator", "admin")
+@permission.response(200, SuggestionSchema(many=True))
+def suggest_plates(read: str) -> Any:
+    """Known vehicles that a plate may be which was read with one wrong character."""
+    return known.alike(db.session(), read, clock.now())
 
 
 @observed.get("/stays")

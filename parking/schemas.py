@@ -73,6 +73,14 @@ class BlockedPlateSchema(ma.Schema):
     recorded_at = fields.AwareDateTime()
 
 
+class SuggestionSchema(ma.Schema):
+    """A vehicle that a misread plate may be; the stay, if it is inside."""
+
+    plate = fields.String()
+    plate_color = fields.String()
+    stay_id = fields.Integer(allow_none=True)
+
+
 class StayFilterSchema(Schema):
     """Which stays to list."""
 

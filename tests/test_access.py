@@ -89,6 +89,7 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/blocked-plates": DESK,
     "PUT /api/v1/blocked-plates/<string:plate>": DESK,
     "DELETE /api/v1/blocked-plates/<string:plate>": DESK,
+    "GET /api/v1/plates/<string:read>/suggestions": DESK,
     "GET /api/v1/stays": PEOPLE,
     "POST /api/v1/stays/<int:stay_id>/close": DESK,
     "GET /api/v1/stays/<int:stay_id>": PEOPLE,

@@ -267,3 +267,15 @@ def test_the_price_is_the_one_in_force_at_entry(community: Community, session: S
     assert answer.status_code == 201, answer.get_json()
     asked = community.knock("exit", VISITOR, NOON + HOURS)["decision"]
     assert asked["fee"]["total_fen"] == 300
+
+
+def test_an_operator_is_shown_what_a_misread_plate_may_be(community: Community) -> None:
+    stay_id = community.knock("entry", "川C08B12", NOON)["decision"]["stay_id"]
+    assert community.knock("exit", "川C0BB12", NOON + HOURS / 12)["decision"]["reason"] == (
+        "unknown-stay"
+    )
+    with clock.at(NOON + HOURS / 10):
+        answer = community.client.get(
+            "/api/v1/plates/川C0BB12/suggestions", headers=community.as_person("olga")
+        )
+    assert answer.get_json() == [{"plate": "川C08B12", "plate_color": "blue", "stay_id": stay_id}]
