@@ -81,9 +81,9 @@ def neighbours(
 def class_of(row: DictRow, plate: Plate, booking_id: int | None) -> tuple[str, bool]:
     """Vehicle class, and whether it is new energy: as booked, registered, or the plate says.
 
-    A booking that did not know the colour did not know the class.
+    What was booked stands, for its price was promised.
     """
-    if booking_id is not None and "unknown" not in (row["booked_color"], None):
+    if booking_id is not None and row["booked_vehicle_class"]:
         return row["booked_vehicle_class"], row["booked_new_energy"]
     seen = classify(plate)
     return row["vehicle_class"] or seen.vehicle_class, seen.new_energy

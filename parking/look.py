@@ -169,7 +169,7 @@ LEFT JOIN LATERAL (
     SELECT b.id AS booking_id, b.kind AS booking_kind, b.starts_at AS booking_starts_at,
         b.ends_at AS booking_ends_at, b.tariff_id AS booked_tariff_id,
         b.vehicle_class AS booked_vehicle_class, b.new_energy AS booked_new_energy,
-        b.household_id AS booked_household_id, b.plate_color AS booked_color,
+        b.household_id AS booked_household_id,
         terms.rules AS booking_terms, place.id AS booked_space_id, place.code AS booked_space,
         (place.offered IS NULL
          OR place.offered @> tstzrange(least(%(at)s, b.starts_at), b.ends_at))

@@ -1,14 +1,14 @@
 """What time does to bookings: vehicles that do not come, and vehicles that do not leave.
 
-A sweep asks each `…_due` for ids and hands them, one transaction each, to what follows it. Each
-step looks again under a lock, so that it may run twice, or in two workers, and do its work once.
+A sweep asks what is `due` and does it, one transaction each. Each step looks again under a lock,
+so that it may run twice, or in two workers, and do its work once.
 
 Shortly before the next right to a space begins and its vehicle has not left, whoever comes next
 is given the best other space and told. When there is none, an operator hears of it before the
 driver does. Owners are `owner_return.py`'s.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -33,6 +33,8 @@ from sharing.owner_return import (
     replace_owner,
     replacements_due,
 )
+
+Step = Callable[[Session, int, datetime, ZoneInfo], None]
 
 GIVEN_MORE = timedelta(hours=2)
 """How far a vehicle's hold on its space is moved on while it stays."""
@@ -183,13 +185,17 @@ def tell_overstayers(session: Session, now: datetime) -> int:
 
 AT_ONCE = (tell_overstayers, hold_all_on)
 """What a sweep does first, for all it concerns together."""
-STEPS = (
+STEPS: tuple[tuple[Callable[..., Sequence[int]], Step], ...] = (
     (no_shows_due, release_no_show),
     (holds_due, hold_on),
     (owners_due, replace_owner),
     (replacements_due, end_replacement),
 )
-"""What a sweep does, in this order: who is due, and what becomes of each."""
+
+
+def due(session: Session, now: datetime) -> list[tuple[Step, int]]:
+    """What a sweep does then, one transaction each: the steps in their order, and with which id."""
+    return [(then, row_id) for found, then in STEPS for row_id in found(session, now)]
 
 
 def _replaced(connection: Connection, standing: DictRow, now: datetime, zone: ZoneInfo) -> bool:

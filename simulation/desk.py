@@ -68,14 +68,13 @@ class Desk:
         world, now, zone = self.world, self.world.now, self.world.zone
         for step in watch.AT_ONCE:
             world.attempt(step.__name__, step, now)
-        for due, then in watch.STEPS:
-            found = world.attempt(due.__name__, due, now)
-            for row_id in sorted(found) if not isinstance(found, Problem) else ():
-                self._step(then, row_id)
+        found = world.attempt("look at what is due", watch.due, now)
+        for then, row_id in found if not isinstance(found, Problem) else ():
+            self._step(then, row_id)
         world.attempt("serve waitlist", waitlist.sweep, now, zone)
         world.attempt("overlong chargings", chargings.overlong, now)
         local = now.astimezone(zone)
-        if local.minute % 30 == 0:
+        if local.minute == 0:
             while world.attempt("settle", settle_batch, BATCH) == BATCH:
                 pass
         if local.minute == 0:

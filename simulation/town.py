@@ -28,11 +28,11 @@ class Size:
     residents: int = 85
     crew: int = 60
     crew_places: int = 110
-    commuters: int = 70
+    commuters: int = 60
     hosts: int = 60
-    walk_ins: int = 110
+    walk_ins: int = 90
     spots: int = 220
-    riders: int = 140
+    riders: int = 120
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,17 +49,17 @@ celery.conf.update(
             "options": {"expires": WATCH_SECONDS},
         },
         "serve-waitlist": {
-            "task": "parking.serve_waitlist",
+            "task": "sharing.serve_waitlist",
             "schedule": WATCH_SECONDS,
             "options": {"expires": WATCH_SECONDS},
         },
         "overlong-chargings": {
-            "task": "parking.overlong_chargings",
+            "task": "ebikes.overlong_chargings",
             "schedule": 60.0,
             "options": {"expires": 60},
         },
         "offer": {
-            "task": "parking.offer",
+            "task": "sharing.offer",
             "schedule": 21600.0,
             "options": {"expires": 21600},
         },

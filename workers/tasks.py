@@ -53,29 +53,28 @@ def watch_garage() -> int:
     """Release no-shows, keep spaces for who stays on, re-place who comes next; how many."""
     now, zone = clock.now(), settings().zone
     done = sum([atomic(step, now) for step in watch.AT_ONCE])
-    for due, then in watch.STEPS:
-        for row_id in atomic(due, now):
-            try:
-                atomic(then, row_id, now, zone)
-                done += 1
-            except Exception:
-                log.exception("not watched", step=then.__name__, id=row_id)
+    for step, row_id in atomic(watch.due, now):
+        try:
+            atomic(step, row_id, now, zone)
+            done += 1
+        except Exception:
+            log.exception("not watched", step=step.__name__, id=row_id)
     return done
 
 
-@shared_task(name="parking.serve_waitlist", queue="sweeps")
+@shared_task(name="sharing.serve_waitlist", queue="sweeps")
 def serve_waitlist() -> int:
     """Book for those who wait what came free; how many."""
     return atomic(waitlist.sweep, clock.now(), settings().zone)
 
 
-@shared_task(name="parking.overlong_chargings", queue="sweeps")
+@shared_task(name="ebikes.overlong_chargings", queue="sweeps")
 def overlong_chargings() -> int:
     """Tell operators of e-bikes that charge for too long; how many are new."""
     return atomic(chargings.overlong, clock.now())
 
 
-@shared_task(name="parking.offer", queue="sweeps")
+@shared_task(name="sharing.offer", queue="sweeps")
 def offer() -> int:
     """Move on how far ahead spaces are offered; how many spaces."""
     return atomic(offers.refresh_all, clock.now(), settings().zone)

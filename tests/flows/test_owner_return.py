@@ -78,9 +78,8 @@ def sweep(at: datetime) -> None:
     with clock.at(at):
         for step in watch.AT_ONCE:
             atomic(step, at)
-        for due, then in watch.STEPS:
-            for row_id in atomic(due, at):
-                atomic(then, row_id, at, ZONE)
+        for then, row_id in atomic(watch.due, at):
+            atomic(then, row_id, at, ZONE)
 
 
 def read(community: Community, path: str, name: str, at: datetime) -> Any:

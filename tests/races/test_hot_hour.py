@@ -65,9 +65,8 @@ def sweeping(app: Flask, log: Log, over: Event, *, alone: bool) -> Call:
                 now = clock.now()
                 for at_once in watch.AT_ONCE:
                     step(at_once, now)
-                for due, then in watch.STEPS:
-                    for row_id in step(due, now) or ():
-                        step(then, row_id, now, ZONE)
+                for then, row_id in step(watch.due, now) or ():
+                    step(then, row_id, now, ZONE)
                 step(waitlist.sweep, now, ZONE)
                 if alone:
                     step(offers.refresh_all, now, ZONE)
