@@ -123,13 +123,6 @@ def classify(plate: Plate | None) -> PlateClass:
     return PlateClass(kind, "large" if large else "small", kind in NEW_ENERGY)
 
 
-def same_vehicle(one: Plate, other: Plate) -> bool:
-    """Whether text and colour agree; an unknown colour agrees with any."""
-    return one.text == other.text and (
-        one.color == other.color or "unknown" in (one.color, other.color)
-    )
-
-
 def _kind(text: str) -> Kind:
     match = _ANY.fullmatch(text)
     return Kind[match.lastgroup] if match and match.lastgroup else Kind.NONE

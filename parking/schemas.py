@@ -1,14 +1,26 @@
 """Lots, rights and stays as JSON."""
 
+from collections.abc import Mapping
+
 import marshmallow as ma
 from marshmallow import fields, validate
 
 from core.http import LARGEST_ID, Instant, Schema
 from parking.plates import COLORS
+from tariffs.ceilings import exceeded
+from tariffs.rule_parsing import parse_rules
 
 CODE = validate.Regexp(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,31}\Z")
 ID = validate.Range(1, LARGEST_ID)
 PLATE = validate.Length(1, 32)
+
+
+def over_ceiling(rules: Mapping[str, object]) -> list[dict[str, object]]:
+    """The legal ceilings that these rules can exceed; market prices may, and it is shown."""
+    if not rules.get("ceilings"):
+        return []
+    names = ("vehicle_class", "period", "dearest_fen", "ceiling_fen")
+    return [dict(zip(names, found, strict=True)) for found in exceeded(parse_rules(rules))]
 
 
 class LotSchema(Schema):
@@ -48,6 +60,11 @@ class TariffSchema(Schema):
     version = fields.Integer(dump_only=True)
     valid_from = Instant(load_default=None)
     rules = fields.Dict(keys=fields.String(), required=True)
+    over_ceiling = fields.Function(
+        lambda tariff: over_ceiling(tariff.rules),
+        dump_only=True,
+        metadata={"description": "where the dearest price is above what the law allows"},
+    )
 
 
 class VehicleSchema(Schema):

@@ -1,11 +1,13 @@
 """The main way: a car comes in, stays, owes, pays, leaves, and the fee stands in the ledger."""
 
+from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from core import clock
 from core.db import atomic
@@ -13,7 +15,7 @@ from ledger.settlement import settle_batch
 from parking import rights
 from parking.plates import Plate
 from sharing import granting
-from tests.cast import NOON, Community, found_community
+from tests.cast import NOON, RULES, Community, found_community
 
 VISITOR = "川C33333"
 HOURS = timedelta(hours=1)
@@ -279,3 +281,20 @@ def test_an_operator_is_shown_what_a_misread_plate_may_be(community: Community) 
             "/api/v1/plates/川C0BB12/suggestions", headers=community.as_person("olga")
         )
     assert answer.get_json() == [{"plate": "川C08B12", "plate_color": "blue", "stay_id": stay_id}]
+
+
+def test_a_market_price_above_the_legal_ceiling_is_kept_and_shown(community: Community) -> None:
+    ceiling = {"vehicle_class": "small", "hour_fen": 200}
+
+    def add(regime: str) -> TestResponse:
+        rules = asdict(RULES) | {"ceilings": [ceiling | {"regime": regime}]}
+        return community.client.post(
+            "/api/v1/lots/B2/tariffs", json={"rules": rules}, headers=community.as_person("ada")
+        )
+
+    assert add("government").status_code == 422
+    kept = add("market")
+    assert kept.status_code == 201
+    assert kept.get_json()["over_ceiling"] == [
+        {"vehicle_class": "small", "period": "hour", "dearest_fen": 300, "ceiling_fen": 200}
+    ]

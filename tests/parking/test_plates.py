@@ -16,7 +16,6 @@ from parking.plates import (
     is_no_plate,
     normalise,
     parse,
-    same_vehicle,
 )
 
 ENERGY = "ABCDEFGHJK"
@@ -202,24 +201,3 @@ def test_seven_characters_are_never_new_energy_and_eight_are_nothing_else(
     if found.kind is Kind.NEW_ENERGY_LARGE:
         assert series[-1] in ENERGY
         assert series[:5].isdigit()
-
-
-# --- One vehicle
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        (("川A12345", "blue"), ("川A12345", "blue"), True),
-        (("川A12345", "blue"), ("川A12345", "yellow"), False),
-        (("川A12345", "blue"), ("川A12345", "unknown"), True),
-        (("川A12345", "unknown"), ("川A12345", "unknown"), True),
-        (("川A12345", "blue"), ("川A12346", "blue"), False),
-        (("川A12345", "unknown"), ("川A12346", "unknown"), False),
-    ],
-)
-def test_a_vehicle_is_its_text_and_its_colour(
-    one: tuple[str, str], other: tuple[str, str], same: bool
-) -> None:
-    assert same_vehicle(Plate(*one), Plate(*other)) is same
-    assert same_vehicle(Plate(*other), Plate(*one)) is same
