@@ -88,7 +88,8 @@ RETURNING space.code
 
 RELEASE = """
 UPDATE space_claim SET live = false,
-    during = tstzrange(lower(during), greatest(%(at)s, lower(during) + interval '1 microsecond'))
+    during = tstzrange(lower(during), greatest(least(%(at)s, upper(during)),
+                                               lower(during) + interval '1 microsecond'))
 WHERE booking_id = %(booking)s AND stay_id IS NULL AND live
 """
 

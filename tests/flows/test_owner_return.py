@@ -251,3 +251,15 @@ def assert_nothing_overlaps(session: Session) -> None:
       ON a.space_id = b.space_id AND a.id < b.id AND a.during && b.during
     """
     assert session.execute(text(overlapping)).scalar() == 0
+
+
+def test_a_short_booking_released_late_holds_nothing_beyond_its_end(
+    community: Community, session: Session
+) -> None:
+    for plate, begins in ((GUEST_PLATE, NOON), (OTHER_PLATE, NOON + HOUR / 2)):
+        book(community, plate, begins, begins + HOUR / 2)
+    decision(community, "entry", OTHER_PLATE, NOON + HOUR / 2)
+    sweep(NOON + 45 * MINUTE)
+    statuses = session.execute(text("SELECT status FROM booking ORDER BY id")).scalars().all()
+    assert statuses == ["no_show", "checked_in"]
+    assert_nothing_overlaps(session)
