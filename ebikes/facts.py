@@ -42,7 +42,7 @@ def look(
     Problem 401 when no device has this token, 403 when it is no dock. Whoever else decides
     about this e-bike or spot waits.
     """
-    since = event.recorded_at if event.history else event.at
+    since = event.recorded_at
     values = {
         "digest": token_digest,
         "key": event.key,

@@ -104,7 +104,7 @@ def _live(
     stay_id = row["stay_id"]
     if outcome.opens_stay and plate:
         stay_id = row["new_stay_id"]
-        statements.append(_opened(row, outcome, plate, at))
+        statements.append(_opened(row, outcome, plate, at, event.recorded_at))
     if outcome.fee:
         statements += record.fee_taken(
             stay_id=row["stay_id"],
@@ -143,7 +143,8 @@ def _live(
     return decision, statements
 
 
-def _opened(row: DictRow, outcome: Outcome, plate: Plate, at: datetime) -> Statement:
+def _opened(row: DictRow, outcome: Outcome, plate: Plate, at: datetime, now: datetime) -> Statement:
+    """The stay begins when the camera saw it; its space is held from now, when it is given."""
     vehicle_class, new_energy = class_of(row, plate, outcome.booking_id)
     return record.stay_opened(
         record.NewStay(
@@ -156,7 +157,7 @@ def _opened(row: DictRow, outcome: Outcome, plate: Plate, at: datetime) -> State
             space_id=outcome.space.id if outcome.space else None,
             tariff_id=row["tariff_id"],
             household_id=_payer(row, outcome),
-            claimed_from=at,
+            claimed_from=now,
             hold_minutes=row["walk_in_hold_minutes"],
             vehicle_class=vehicle_class,
             new_energy=new_energy,

@@ -37,7 +37,8 @@ LOOKS = 2
 
 CLAIM = f"""
 WITH claimed AS MATERIALIZED (
-    SELECT claim_space(%(spaces)s::bigint[], tstzrange(%(starts)s, %(ends)s), %(id)s) AS space_id
+    SELECT claim_space(%(spaces)s::bigint[],
+        tstzrange(greatest(%(starts)s, %(now)s), %(ends)s), %(id)s) AS space_id
 )
 INSERT INTO booking AS b (id, lot_id, space_id, household_id, booked_by, plate, plate_color,
     vehicle_class, new_energy, starts_at, ends_at, tariff_id, terms_id, quote_id, total_fen, wish,
