@@ -72,8 +72,7 @@ class Standing:
 class Facts:
     """All that an answer depends on, read in one look.
 
-    `since` is from when the spot would be held: the instant of the event, or our present when
-    the event is history.
+    `since` is from when the spot would be held: when we give it, whatever the dock's clock says.
     """
 
     since: datetime

@@ -42,7 +42,6 @@ def look(
     Problem 401 when no device has this token, 403 when it is no dock. Whoever else decides
     about this e-bike or spot waits.
     """
-    since = event.recorded_at
     values = {
         "digest": token_digest,
         "key": event.key,
@@ -51,7 +50,6 @@ def look(
         "color": plate.color,
         "comes": event.type == CONNECTED,
         "at": event.at,
-        "since": since,
         "now": event.recorded_at,
     }
     with pipeline(connection), RawCursor(connection, row_factory=dict_row) as cursor:
@@ -60,7 +58,7 @@ def look(
         connection.execute(ONE_GROUP, values)
         found = cursor.execute(LOOK_NUMBERED, [values[name] for name in LOOKED_BY])
         row = _known(found.fetchone())
-    return Look(row, _facts(row, since))
+    return Look(row, _facts(row, event.recorded_at))
 
 
 def look_charging(

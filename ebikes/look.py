@@ -92,34 +92,34 @@ LEFT JOIN LATERAL (
             SELECT FROM space_claim c WHERE c.live AND c.lot_id = lot.id AND c.space_id = spot.id
               AND c.booking_id IS DISTINCT FROM b.id
               AND (c.stay_id IS NOT NULL
-                   OR c.during && tstzrange(least(b.starts_at, %(since)s), b.ends_at))
+                   OR c.during && tstzrange(least(b.starts_at, %(now)s), b.ends_at))
         ) AS free_here,
         (SELECT capacity FROM space_group WHERE id = spot.group_id) > group_peak(
-            spot.group_id, tstzrange(least(b.starts_at, %(since)s), b.ends_at),
+            spot.group_id, tstzrange(least(b.starts_at, %(now)s), b.ends_at),
             (SELECT id FROM space_claim WHERE booking_id = b.id)) AS room_here
     FROM booking b
     JOIN space place ON place.id = b.space_id
     LEFT JOIN booking_terms terms ON terms.id = b.terms_id
     LEFT JOIN tariff t ON t.id = b.tariff_id
     WHERE %(comes)s AND b.lot_id = lot.id AND b.plate = %(plate)s AND b.kind = 'guest'
-      AND b.status = 'confirmed' AND b.ends_at > %(since)s
+      AND b.status = 'confirmed' AND b.ends_at > %(now)s
     ORDER BY b.starts_at LIMIT 1 FOR UPDATE OF b
 ) booked ON true
 LEFT JOIN LATERAL (
-    SELECT bool_or(c.stay_id IS NOT NULL OR c.during @> %(since)s::timestamptz) AS taken,
-        min(lower(c.during)) FILTER (WHERE lower(c.during) > %(since)s) AS next_at
+    SELECT bool_or(c.stay_id IS NOT NULL OR c.during @> %(now)s::timestamptz) AS taken,
+        min(lower(c.during)) FILTER (WHERE lower(c.during) > %(now)s) AS next_at
     FROM space_claim c WHERE {OTHERS} AND c.space_id = spot.id
 ) here ON %(comes)s
 LEFT JOIN LATERAL (
     SELECT min(instant) AS full_at FROM (
         SELECT instants.instant FROM (
-            SELECT %(since)s::timestamptz AS instant
+            SELECT %(now)s::timestamptz AS instant
             UNION SELECT lower(c.during) FROM space_claim c
-            WHERE {OTHERS} AND c.group_id = spot.group_id AND lower(c.during) > %(since)s
+            WHERE {OTHERS} AND c.group_id = spot.group_id AND lower(c.during) > %(now)s
         ) instants
         JOIN space_claim c ON {OTHERS} AND c.group_id = spot.group_id
             AND (c.during @> instants.instant
-                 OR c.stay_id IS NOT NULL AND instants.instant = %(since)s)
+                 OR c.stay_id IS NOT NULL AND instants.instant = %(now)s)
         GROUP BY instants.instant
         HAVING count(*) >= (SELECT capacity FROM space_group WHERE id = spot.group_id)
     ) full_instants
