@@ -1,6 +1,7 @@
 """What a device said, in our words, and how it enters the event log."""
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -85,6 +86,21 @@ def repeat(event: Event, seen_type: str, seen_data: dict[str, Any] | None) -> No
         raise Problem(409, "event-id-reused", detail)
 
 
+def again(event: Event, row: Mapping[str, Any], history: dict[str, Any]) -> Receipt:
+    """What a device is told that says something again; Problem 409 when it says something else.
+
+    `row` has what was seen (`seen_type`, `seen_data`, `seen_at`, `seen_answer`). A repeat within
+    10 s is the sender's retry and gets its answer; later, and as a replay, it is told `history`,
+    for an old "open" answered again would open now.
+    """
+    repeat(event, row["seen_type"], row["seen_data"])
+    fresh = not event.replayed and event.recorded_at - row["seen_at"] <= REPEAT
+    decision = row["seen_answer"]
+    if decision and not fresh:
+        decision = history
+    return Receipt(event.key, True, row["seen_at"], decision, row.get("display") or "none")
+
+
 def recorded(
     event: Event, event_id: int | None, device_id: int, answer: dict[str, Any] | None
 ) -> Statement:
@@ -108,6 +124,45 @@ INSERT INTO device_event
     (id, device_id, event_key, type, occurred_at, recorded_at, history, raw, data, answer)
 VALUES (coalesce(%(id)s::bigint, nextval('device_event_id_seq')), %(device)s, %(key)s, %(type)s,
         %(occurred)s, %(recorded)s, %(history)s, %(raw)s, %(data)s, %(answer)s)
+"""
+
+
+def written(
+    event: Event,
+    row: Mapping[str, Any],
+    answer: dict[str, Any] | None,
+    statements: Iterable[Statement],
+) -> list[Statement]:
+    """An event with its answer and what follows from it; first the event, for cases name it."""
+    said = recorded(event, row["event_id"], row["device_id"], answer)
+    return [said, *statements, *clock_noted(event, row)]
+
+
+def when(event: Event, row: Mapping[str, Any]) -> datetime:
+    """A device whose clock is known to be off is priced by ours, unless it tells the past."""
+    clock_off = row["clock_off_seconds"] is not None and not event.history
+    return event.recorded_at if clock_off else event.at
+
+
+def clock_noted(event: Event, row: Mapping[str, Any]) -> list[Statement]:
+    """A clock that is off is shown to operators, once; a right one is forgiven."""
+    if event.replayed:
+        return []
+    values = {"event": row["event_id"], "device": row["device_id"], "at": event.recorded_at}
+    if event.late:
+        return [(CLOCK, values | {"off": event.behind_seconds}), (CLOCK_CASE, values)]
+    forgiven = row["clock_off_seconds"] is not None and event.on_time
+    return [(CLOCK, values | {"off": None})] if forgiven else []
+
+
+CLOCK = "UPDATE device SET clock_off_seconds = %(off)s WHERE id = %(device)s"
+
+CLOCK_CASE = """
+INSERT INTO exception_case (event_id, device_id, reason, raised_at)
+SELECT %(event)s, %(device)s, 'device-clock', %(at)s
+WHERE NOT EXISTS (SELECT FROM exception_case
+                  WHERE device_id = %(device)s AND reason = 'device-clock'
+                    AND resolved_at IS NULL)
 """
 
 

@@ -15,6 +15,12 @@ VALUES (%(subject)s, %(subject_id)s, %(reason)s, %(plate)s, %(at)s)
 ON CONFLICT DO NOTHING
 """
 
+MEET = """
+INSERT INTO exception_case (event_id, device_id, reason, plate, raised_at)
+VALUES (%(event)s, %(device)s, %(reason)s, %(plate)s, %(at)s)
+ON CONFLICT (event_id, reason) DO NOTHING
+"""
+
 
 def cases(*, resolved: bool | None = None) -> Select[ExceptionCase, str | None, str | None]:
     """Cases with device and lane codes, newest first; `resolved` None gives both kinds.
@@ -42,6 +48,14 @@ def resolve(session: Session, case_id: int, person_id: int, reason: str, now: da
         raise Problem(409, "already-resolved", "This exception was resolved before.")
     case.resolved_at, case.resolved_by, case.resolution = now, person_id, reason
     return case.id
+
+
+def met(
+    event_id: int, device_id: int, reason: str, at: datetime, plate: str | None = None
+) -> Statement:
+    """The statement that puts what a device met on the list, once for each event and reason."""
+    values = {"event": event_id, "device": device_id, "reason": reason, "plate": plate, "at": at}
+    return MEET, values
 
 
 def raised(

@@ -14,6 +14,21 @@ from devices.models import Device, Lane
 GRACE = timedelta(days=1)
 """How long the old token still works after a rotation, so that nobody has to hurry."""
 
+HEARD = """
+    d.id AS device_id, d.code AS device, d.kind AS device_kind, d.display, d.clock_off_seconds,
+    seen.type AS seen_type, seen.data AS seen_data, seen.answer AS seen_answer,
+    seen.recorded_at AS seen_at, nextval('device_event_id_seq') AS event_id
+"""
+"""What a look asks of a device `d`, and of the event `seen` that came before with the same key."""
+
+KNOWN = """
+WHERE d.active AND (
+    d.token_digest = %(digest)s
+    OR (d.previous_token_digest = %(digest)s AND d.previous_token_until > %(now)s)
+)
+"""
+"""`authenticate` as the condition of a look at everything about a device `d`."""
+
 
 def digest(token: str) -> bytes:
     """What is stored of a token (32 random bytes need no slow hash)."""

@@ -42,15 +42,15 @@ def answer(
     """
     seen = look(connection, event, token_digest=token_digest, spot=spot, plate=plate)
     if seen.row["seen_at"] is not None:
-        return _repeated(event, seen.row)
+        return events.again(event, seen.row, told(REPLAYED))
     if event.history or seen.row["overtaken"]:
         decision, statements = dock_history.book(connection, event, seen, plate, zone)
     elif event.type == CONNECTED:
-        decision, statements = _comes(event, seen, plate, _when(event, seen.row), zone)
+        decision, statements = _comes(event, seen, plate, events.when(event, seen.row), zone)
     else:
-        at = _when(event, seen.row)
+        at = events.when(event, seen.row)
         decision, statements = _leaves(connection, event, seen, plate, at, zone)
-    _recorded(connection, event, seen.row, decision, statements)
+    send(connection, events.written(event, seen.row, decision, statements))
     DECISIONS.labels(event.type, decision["action"], decision["reason"]).inc()
     bind_contextvars(device=seen.row["device"], plate=plate.masked, reason=decision["reason"])
     return Receipt(event.key, False, event.recorded_at, decision, seen.row["display"])
@@ -66,10 +66,10 @@ def charged(
     """
     row = look_charging(connection, event, token_digest=token_digest, spot=spot)
     if row["seen_at"] is not None:
-        return _repeated(event, row)
+        return events.again(event, row, told(REPLAYED))
     reading = Reading(
         event_id=row["event_id"],
-        ended_at=_when(event, row),
+        ended_at=events.when(event, row),
         energy_wh=event.data["energy_wh"],
         seconds=event.data["seconds"],
         stop_reason=event.data["stop_reason"],
@@ -79,45 +79,9 @@ def charged(
         statements = charging_read(_account(row), reading, began_at, zone, now)
     else:
         statements = [_case(event, row, UNKNOWN_CHARGING, None)]
-    _recorded(connection, event, row, None, statements)
+    send(connection, events.written(event, row, None, statements))
     bind_contextvars(device=row["device"])
     return Receipt(event.key, False, event.recorded_at, None, row["display"])
-
-
-def _repeated(event: Event, row: DictRow) -> Receipt:
-    """What a device is told that says something again; 409 when it says something else."""
-    events.repeat(event, row["seen_type"], row["seen_data"])
-    fresh = not event.replayed and event.recorded_at - row["seen_at"] <= events.REPEAT
-    decision = row["seen_answer"]
-    if decision and not fresh:
-        decision = told(REPLAYED)
-    return Receipt(event.key, True, row["seen_at"], decision, row["display"])
-
-
-def _when(event: Event, row: DictRow) -> datetime:
-    """A device whose clock is known to be off is priced by ours, unless it tells the past."""
-    clock_off = row["clock_off_seconds"] is not None and not event.history
-    return event.recorded_at if clock_off else event.at
-
-
-def _recorded(
-    connection: Connection,
-    event: Event,
-    row: DictRow,
-    decision: dict[str, Any] | None,
-    statements: list[Statement],
-) -> None:
-    """The event is written first: cases name it."""
-    said = events.recorded(event, row["event_id"], row["device_id"], decision)
-    send(connection, [said, *statements, *_clock_noted(event, row)])
-
-
-def _clock_noted(event: Event, row: DictRow) -> list[Statement]:
-    """A clock that is off is shown to operators, once; a right one is forgiven."""
-    if event.late and not event.replayed:
-        return record.clock_off(event, row["event_id"], row["device_id"])
-    forgiven = row["clock_off_seconds"] is not None and event.on_time and not event.replayed
-    return [record.clock_right(row["device_id"])] if forgiven else []
 
 
 def _comes(

@@ -4,6 +4,8 @@ Three locks are taken before, each in a statement of its own, always in this ord
 the spot, the spot's group. The look after them sees what whoever held them has written.
 """
 
+from devices.registry import HEARD, KNOWN
+
 UNKNOWN_CHARGING = "charging-unknown"
 """Exception of a reading that belongs to no charging (yet)."""
 
@@ -12,12 +14,6 @@ ONE_SPOT = "SELECT pg_advisory_xact_lock(hashtextextended('dock ' || %(spot)s::t
 ONE_GROUP = """
 SELECT g.id FROM space_group g JOIN space s ON s.group_id = g.id WHERE s.code = %(spot)s
 FOR UPDATE OF g
-"""
-
-DEVICE = """
-    d.id AS device_id, d.code AS device, d.kind AS device_kind, d.display, d.clock_off_seconds,
-    seen.type AS seen_type, seen.data AS seen_data, seen.answer AS seen_answer,
-    seen.recorded_at AS seen_at, nextval('device_event_id_seq') AS event_id
 """
 
 # The device, whether we heard this before, and the spot; `spot` is null outside of e-bike lots.
@@ -30,13 +26,6 @@ LEFT JOIN LATERAL (
 ) spot ON true
 """
 
-KNOWN = """
-WHERE d.active AND (
-    d.token_digest = %(digest)s
-    OR (d.previous_token_digest = %(digest)s AND d.previous_token_until > %(now)s)
-)
-"""
-
 # Claims that are not the e-bike's own, by its stay or its booking.
 OTHERS = """
     c.live AND c.lot_id = spot.lot_id
@@ -45,7 +34,7 @@ OTHERS = """
 """
 
 LOOK = f"""
-SELECT {DEVICE},
+SELECT {HEARD},
     spot.id AS spot_id, spot.code AS spot, spot.in_service, spot.charging, spot.lot_id,
     spot.owner_household_id, lot.takes_walk_ins,
     spot.compartment IN (SELECT car.compartment FROM space car JOIN lot garage
@@ -158,7 +147,7 @@ LEFT JOIN LATERAL (
 
 # The charging a reading belongs to: the newest one at the spot that began before it.
 LOOK_CHARGING = f"""
-SELECT {DEVICE}, spot.id AS spot_id, spot.code AS spot, one.*
+SELECT {HEARD}, spot.id AS spot_id, spot.code AS spot, one.*
 {DEVICE_FROM}
 LEFT JOIN LATERAL (
     SELECT c.id AS charging_id, c.stay_id, c.started_at, c.ended_at, c.seconds,

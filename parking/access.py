@@ -46,14 +46,12 @@ def answer(
     )
     _check_device(seen.row, serial)
     if seen.row["seen_at"] is not None:
-        return _repeated(event, seen.row)
+        return events.again(event, seen.row, told("hold", "replayed", None))
     if event.history or seen.row["overtaken"]:
         decision, statements = history.book(connection, event, seen, plate, zone)
     else:
-        decision, statements = _live(event, seen, plate, _when(event, seen.row))
-    event_id, device_id = seen.row["event_id"], seen.row["device_id"]
-    statements += _clock_noted(event, seen.row)
-    send(connection, [events.recorded(event, event_id, device_id, decision), *statements])
+        decision, statements = _live(event, seen, plate, events.when(event, seen.row))
+    send(connection, events.written(event, seen.row, decision, statements))
     DECISIONS.labels(event.type, decision["action"], decision["reason"]).inc()
     bind_contextvars(
         device=seen.row["device"], plate=plate and plate.masked, reason=decision["reason"]
@@ -66,31 +64,6 @@ def _check_device(row: DictRow, serial: str | None) -> None:
         raise Problem(403, "no-lane", "This device stands in no lane.")
     if serial is not None and serial != row["serial"]:
         raise Problem(403, "wrong-serial", "This token belongs to a device of another serial.")
-
-
-def _when(event: Event, row: DictRow) -> datetime:
-    """A device whose clock is known to be off is priced by ours."""
-    return event.at if row["clock_off_seconds"] is None else event.recorded_at
-
-
-def _clock_noted(event: Event, row: DictRow) -> list[Statement]:
-    """A clock that is off is shown to operators, once; a right one is forgiven."""
-    if event.replayed:
-        return []
-    if event.late:
-        return record.clock_off(event, row["event_id"], row["device_id"])
-    if row["clock_off_seconds"] is not None and event.on_time:
-        return [record.clock_right(row["device_id"])]
-    return []
-
-
-def _repeated(event: Event, row: DictRow) -> Receipt:
-    events.repeat(event, row["seen_type"], row["seen_data"])
-    fresh = not event.replayed and event.recorded_at - row["seen_at"] <= events.REPEAT
-    decision = (
-        row["seen_answer"] if fresh and row["seen_answer"] else told("hold", "replayed", None)
-    )
-    return Receipt(event.key, True, row["seen_at"], decision, row["display"])
 
 
 def _live(

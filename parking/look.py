@@ -4,6 +4,7 @@ The pieces that price a stay (`BILL`, `BILL_FROM`, `CHARGED_PARTS`) are shared w
 shows or closes one.
 """
 
+from devices.registry import KNOWN
 from parking.terms import Terms
 
 # A vehicle is the same when text and colour agree; an unknown colour agrees with any.
@@ -245,10 +246,7 @@ LEFT JOIN LATERAL (
     SELECT count(*) AS free FROM space s
     WHERE floating.reserved IS NOT NULL AND {UNHELD.format(NEEDED_UNTIL)}
 ) crowd ON true
-WHERE d.active AND (
-    d.token_digest = %(digest)s
-    OR (d.previous_token_digest = %(digest)s AND d.previous_token_until > %(now)s)
-)
+{KNOWN}
 """  # noqa: S608 - the pieces put together are constants of ours
 
 NEIGHBOUR = """

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from core.db import Statement
+from devices import exceptions
 from devices.events import Event
 from ledger.charges import NewCharge, raised
 from ledger.payments import NewPayment, received
@@ -115,22 +116,6 @@ END_CHARGINGS = """
 UPDATE charging SET ended_at = greatest(started_at, %(at)s), energy_wh = 0,
     stop_reason = %(no_reading)s
 WHERE stay_id = %(stay)s AND ended_at IS NULL
-"""
-
-CLOCK = "UPDATE device SET clock_off_seconds = %(off)s WHERE id = %(device)s"
-
-CLOCK_CASE = """
-INSERT INTO exception_case (event_id, device_id, reason, raised_at)
-SELECT %(event)s, %(device)s, 'device-clock', %(at)s
-WHERE NOT EXISTS (SELECT FROM exception_case
-                  WHERE device_id = %(device)s AND reason = 'device-clock'
-                    AND resolved_at IS NULL)
-"""
-
-RAISE_CASE = """
-INSERT INTO exception_case (event_id, device_id, reason, plate, raised_at)
-VALUES (%(event)s, %(device)s, %(reason)s, %(plate)s, %(at)s)
-ON CONFLICT (event_id, reason) DO NOTHING
 """
 
 
@@ -296,26 +281,9 @@ def fee_taken(
     return statements
 
 
-def clock_off(event: Event, event_id: int, device_id: int) -> list[Statement]:
-    """The device's clock is off so far that its events are history; say so once."""
-    values = {"event": event_id, "device": device_id, "at": event.recorded_at}
-    off = {"device": device_id, "off": event.behind_seconds}
-    return [(CLOCK, off), (CLOCK_CASE, values)]
-
-
-def clock_right(device_id: int) -> Statement:
-    """The device's clock agrees with ours again."""
-    return CLOCK, {"device": device_id, "off": None}
-
-
 def case_raised(
     event: Event, event_id: int, device_id: int, reason: str, plate: Plate | None
 ) -> Statement:
     """An operator should look at this."""
-    return RAISE_CASE, {
-        "event": event_id,
-        "device": device_id,
-        "reason": reason,
-        "plate": plate.text if plate else None,
-        "at": event.recorded_at,
-    }
+    at, shown = event.recorded_at, plate.text if plate else None
+    return exceptions.met(event_id, device_id, reason, at, shown)
