@@ -14,11 +14,14 @@ from core.app import settings
 from core.db import atomic, db
 from core.errors import Problem, invalid
 from core.limits import limiter
-from identity import notices, people, sessions, tokens
+from identity import deliveries, notices, people, sessions, tokens
 from identity.auth import current, invalid_token, requires
-from identity.models import ADMIN, OPERATOR, RESIDENT, Household, Notice, Person
+from identity.channels import masked_phone
+from identity.models import ADMIN, OPERATOR, RESIDENT, Delivery, Household, Notice, Person
 from identity.schemas import (
     CredentialsSchema,
+    DeliveryFilterSchema,
+    DeliverySchema,
     HouseholdSchema,
     MaskedPersonSchema,
     NewPersonSchema,
@@ -172,22 +175,59 @@ def update_person(body: dict[str, Any], person_id: int) -> Person:
 @inbox.paginate()
 def list_notices(
     wanted: dict[str, bool], pagination_parameters: PaginationParameters
-) -> list[Notice]:
-    """What one's own household was told, newest first."""
-    return _page(notices.notices(current().household_id, **wanted), pagination_parameters)
+) -> list[dict[str, Any]]:
+    """What one's own household, or oneself, was told, newest first."""
+    mine = notices.notices(current().household_id, current().id, **wanted)
+    return [_readable(notice) for notice in _page(mine, pagination_parameters)]
 
 
 @inbox.post("/notices/<int:notice_id>/read")
 @requires(RESIDENT)
 @inbox.response(200, NoticeSchema)
-def read_notice(notice_id: int) -> Notice:
+def read_notice(notice_id: int) -> dict[str, Any]:
     """Mark a notice as read."""
-    return atomic(notices.mark_read, notice_id, current().household_id, clock.now())
+    reader = current()
+    now = clock.now()
+    return _readable(atomic(notices.mark_read, notice_id, reader.household_id, reader.id, now))
+
+
+@inbox.get("/deliveries")
+@requires(OPERATOR, ADMIN)
+@inbox.arguments(DeliveryFilterSchema, location="query")
+@inbox.response(200, DeliverySchema(many=True))
+@inbox.paginate()
+def list_deliveries(
+    wanted: dict[str, str], pagination_parameters: PaginationParameters
+) -> list[dict[str, Any]]:
+    """Notices on their way through each channel, newest first; codes and phones are hidden."""
+    found = _page(deliveries.deliveries(**wanted), pagination_parameters)
+    return [_delivery(delivery) for delivery in found]
 
 
 def _create_person(session: Session, body: dict[str, Any]) -> Person:
     household = people.household_by_code(session, body.get("household"))
     return people.create_person(session, **{**body, "household": household})
+
+
+def _readable(notice: Notice) -> dict[str, Any]:
+    names = ("id", "kind", "about", "about_id", "recorded_at", "read_at")
+    shown = {name: getattr(notice, name) for name in names}
+    return shown | {"text": notices.text_for_reader(notice, settings().secret_key)}
+
+
+def _delivery(delivery: Delivery) -> dict[str, Any]:
+    names = ("id", "notice_id", "channel", "due_at", "sent_at", "cancelled_at", "attempts")
+    shown = {name: getattr(delivery, name) for name in (*names, "next_try_at", "error")}
+    notice = delivery.notice
+    phone = notice.phone or (notice.person.phone if notice.person else None)
+    return shown | {
+        "status": deliveries.status_of(delivery),
+        "kind": notice.kind,
+        "phone": masked_phone(phone),
+        "text": deliveries.masked_text(notice.text),
+        "about": notice.about,
+        "about_id": notice.about_id,
+    }
 
 
 def _page(query: Select[Any], page: PaginationParameters) -> list[Any]:

@@ -6,6 +6,7 @@ from marshmallow import fields, validate
 
 from core.http import Schema
 from core.logs import mask
+from identity.deliveries import STATUSES
 from identity.models import PHONE, ROLES, Person
 from identity.passwords import LONGEST, SHORTEST
 
@@ -124,3 +125,29 @@ class NoticeFilterSchema(Schema):
     """Which notices to list."""
 
     unread = fields.Boolean()
+
+
+class DeliverySchema(Schema):
+    """A notice on its way, as operators see it: without its code and the middle of the phone."""
+
+    id = fields.Integer()
+    notice_id = fields.Integer()
+    channel = fields.String()
+    status = fields.String(validate=validate.OneOf(STATUSES))
+    kind = fields.String(metadata={"description": "a stable slug"})
+    phone = fields.String(allow_none=True)
+    text = fields.String()
+    about = fields.String(allow_none=True)
+    about_id = fields.Integer(allow_none=True)
+    due_at = fields.AwareDateTime()
+    sent_at = fields.AwareDateTime(allow_none=True)
+    cancelled_at = fields.AwareDateTime(allow_none=True)
+    attempts = fields.Integer()
+    next_try_at = fields.AwareDateTime(allow_none=True)
+    error = fields.String(allow_none=True, metadata={"description": "of the last try"})
+
+
+class DeliveryFilterSchema(Schema):
+    """Which deliveries to list."""
+
+    status = fields.String(validate=validate.OneOf(STATUSES))

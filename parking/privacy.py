@@ -63,8 +63,9 @@ WHERE id IN (SELECT pp.id FROM permit_plate pp JOIN permit p ON p.id = pp.permit
 """
 
 NOTICES = """
-DELETE FROM notice
-WHERE id IN (SELECT id FROM notice WHERE recorded_at < :before LIMIT :limit)
+WITH old AS (SELECT id FROM notice WHERE recorded_at < :before LIMIT :limit FOR UPDATE SKIP LOCKED),
+deliveries AS (DELETE FROM delivery WHERE notice_id IN (SELECT id FROM old))
+DELETE FROM notice WHERE id IN (SELECT id FROM old)
 """
 
 

@@ -110,9 +110,9 @@ WHERE c.id = %(id)s AND c.live AND c.stay_id IS NOT NULL FOR UPDATE OF c
 TELLING_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('overstayers', 0))"
 
 OVERSTAYERS = """
-INSERT INTO notice (household_id, kind, text, about, about_id, recorded_at)
+INSERT INTO notice (household_id, kind, text, about, about_id, recorded_at, shown_at)
 SELECT s.household_id, 'overstay', '您预约的停车时间已结束，请尽快离场；超时按超时标准计费。',
-    'booking', b.id, %(now)s
+    'booking', b.id, %(now)s, %(now)s
 FROM booking b JOIN stay s ON s.booking_id = b.id
 LEFT JOIN booking_terms terms ON terms.id = b.terms_id
 WHERE b.status = 'checked_in' AND b.kind = 'guest' AND s.status = 'open'
