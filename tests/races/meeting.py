@@ -11,6 +11,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from core import clock
 from core.app import settings
 from core.db import db, driver
 from devices.events import Event
@@ -78,15 +79,20 @@ def comes(device: str, plate: str, at: datetime) -> Callable[[Session], object]:
 
 def permitting(*plates: str, since: datetime = NOON, **more: Any) -> Callable[[Session], object]:
     """A permit for plates, from now on unless told otherwise."""
-    return lambda session: granting.grant_permit(
-        session,
-        lot="B2",
-        kind="monthly",
-        plates=[Plate(plate, "blue") for plate in plates],
-        starts_at=since,
-        ends_at=NOON + timedelta(days=30),
-        **more,
-    )
+
+    def granted(session: Session) -> object:
+        with clock.at(NOON):
+            return granting.grant_permit(
+                session,
+                lot="B2",
+                kind="monthly",
+                plates=[Plate(plate, "blue") for plate in plates],
+                starts_at=since,
+                ends_at=NOON + timedelta(days=30),
+                **more,
+            )
+
+    return granted
 
 
 def asking(
