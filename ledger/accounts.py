@@ -3,6 +3,7 @@
 CASH = "1001"
 RECEIVABLE = "1121"
 PREPAID = "2203"
+COMPANIES_PREPAID = "220302"
 OWNERS_PAYABLE = "220901"
 PROPERTY_PAYABLE = "220902"
 
@@ -14,6 +15,9 @@ INCOMES: dict[str, tuple[str, str]] = {
     "electricity": ("430105", "充电电费"),
     "charging-service": ("430106", "充电服务费"),
     "booking": ("430107", "预约取消及爽约费"),
+    "locker-deposit": ("430108", "快递投柜费"),
+    "site-rent": ("430109", "场地租金"),
+    "locker-commission": ("430110", "快递柜分成"),
 }
 """Income -> its account, for good once it is in the books, and what its charges are called.
 
@@ -21,9 +25,22 @@ Electricity and the service fee of charging are priced, charged and booked apart
 (发改办价格〔2024〕537号).
 """
 
-PROPERTY_COMPANY = "company:property"
+COMPANY = "company:"
+"""How the party code of a company begins."""
+
+PROPERTY_COMPANY = COMPANY + "property"
 
 
 def household_party(household_id: int) -> str:
     """The party code of a household, as debtor, prepayer or owner alike."""
     return f"household:{household_id}"
+
+
+def company_party(code: str) -> str:
+    """The party code of a company that others call `code`."""
+    return COMPANY + code
+
+
+def party_of(household_id: int | None, company: str | None) -> str | None:
+    """The party code of whoever a row names: a household's id, a company's party, or nobody."""
+    return company if household_id is None else household_party(household_id)

@@ -14,20 +14,20 @@ from ledger.models import Charge
 
 FEE = """
 INSERT INTO charge (kind, source, source_id, income, household_id, owner_household_id,
-    amount_fen, corrects_id, occurred_at, recorded_at, lines, parts)
+    amount_fen, corrects_id, occurred_at, recorded_at, lines, parts, company)
 VALUES (%(kind)s, %(source)s, %(source_id)s, %(income)s, %(household_id)s,
     %(owner_household_id)s, %(amount_fen)s, NULL, %(occurred_at)s, %(recorded_at)s, %(lines)s,
-    %(parts)s::jsonb)
+    %(parts)s::jsonb, %(company)s)
 """
 
 # Without a fee to correct, corrects_id is null and the table refuses the row.
 CORRECTION = """
 INSERT INTO charge (kind, source, source_id, income, household_id, owner_household_id,
-    amount_fen, corrects_id, occurred_at, recorded_at, lines, parts)
+    amount_fen, corrects_id, occurred_at, recorded_at, lines, parts, company)
 SELECT %(kind)s, %(source)s, %(source_id)s, coalesce(fee.income, %(income)s),
     fee.household_id, fee.owner_household_id, %(amount_fen)s,
     coalesce(%(corrects_id)s, fee.id), %(occurred_at)s, %(recorded_at)s, %(lines)s,
-    %(parts)s::jsonb
+    %(parts)s::jsonb, fee.company
 FROM (VALUES (1)) AS one
 LEFT JOIN charge AS fee
     ON fee.kind = 'fee' AND fee.source = %(source)s AND fee.source_id = %(source_id)s
@@ -46,6 +46,8 @@ class NewCharge:
     means all of it is `income`. Parts sum to the amount; one may have the other sign, where a
     cap moved money between incomes. A correction brings its own. TypeError for fen that are
     no int.
+
+    `company` is the party code of a company that owes instead of a household.
     """
 
     kind: Literal["fee", "supplement", "credit"]
@@ -59,6 +61,7 @@ class NewCharge:
     lines: Sequence[Mapping[str, Any]]
     corrects_id: int | None = None
     parts: Mapping[str, int] | None = None
+    company: str | None = None
 
     def __post_init__(self) -> None:
         only_whole(self.amount_fen)
@@ -76,7 +79,7 @@ def raised(charge: NewCharge) -> Statement:
     """The statement that raises the charge; triggers bring its receivable up to date.
 
     The database refuses a second fee of one source, a correction without a fee, a credit of
-    more than is still unpaid, and parts that are empty or sum to another amount.
+    more than is still unpaid, parts that are empty or sum to another amount, and two debtors.
     """
     values = {name: getattr(charge, name) for name in NewCharge.__slots__}
     values |= {"recorded_at": clock.now(), "lines": Jsonb(list(charge.lines))}

@@ -10,13 +10,15 @@ from typing import Any
 from core.money import shares
 from ledger.accounts import (
     CASH,
+    COMPANIES_PREPAID,
+    COMPANY,
     INCOMES,
     OWNERS_PAYABLE,
     PREPAID,
     PROPERTY_COMPANY,
     PROPERTY_PAYABLE,
     RECEIVABLE,
-    household_party,
+    party_of,
 )
 
 SETTLE = "settle"
@@ -84,6 +86,7 @@ class ChargeFacts:
     amount_fen: int
     occurred_on: date
     parts: Mapping[str, int] | None = None
+    company: str | None = None
 
     @property
     def by_income(self) -> dict[str, int]:
@@ -108,7 +111,7 @@ def rule_for(rules: Iterable[Split], income: str, ownership: str, on: date) -> S
 
 
 def of_charge(charge: ChargeFacts, rules: Mapping[str, Split]) -> Entry:
-    """Debit what the household owes; credit the fund, the property company and the owner.
+    """Debit what the debtor owes; credit the fund, the property company and the owner.
 
     Each income is divided by its own rule of `rules`: the shares follow the weights and sum to
     the income by largest remainder; a credit is the exact mirror. With several incomes every
@@ -121,13 +124,14 @@ def of_charge(charge: ChargeFacts, rules: Mapping[str, Split]) -> Entry:
         for income, fen in parts
         for account, party, share in _divided(income, fen, rules[income], charge)
     )
+    debtor = party_of(charge.household_id, charge.company)
     name = "、".join(INCOMES[income][1] for income, _ in parts)
     return Entry(
         source="charge",
         source_id=charge.id,
         occurred_on=charge.occurred_on,
         memo=f"{name}{KIND_NAMES[charge.kind]} {charge.source}:{charge.source_id}",
-        lines=(Line(RECEIVABLE, _party(charge.household_id), charge.amount_fen), *credits_),
+        lines=(Line(RECEIVABLE, debtor, charge.amount_fen), *credits_),
         split_rule_id=None if several else rules[parts[0][0]].id,
     )
 
@@ -139,7 +143,7 @@ def _divided(
     to = (
         (INCOMES[income][0], None),
         (PROPERTY_PAYABLE, PROPERTY_COMPANY),
-        (OWNERS_PAYABLE, _party(charge.owner_household_id)),
+        (OWNERS_PAYABLE, party_of(charge.owner_household_id, None)),
     )
     weights = rule.micro_fund, rule.property, rule.owner
     for (account, party), share in zip(to, shares(amount_fen, weights), strict=True):
@@ -154,35 +158,41 @@ def of_payment(
     occurred_on: date,
     *,
     paid_for: str,
-    payer_id: int | None,
-    debtor_id: int | None,
+    payer: str | None,
+    debtor: str | None,
 ) -> Entry:
-    """Debit cash, or the payer's balance; credit what the debtor owed for `paid_for`."""
+    """Debit cash, or the payer's balance; credit what the debtor owed for `paid_for`.
+
+    Payer and debtor are party codes.
+    """
     taken = {
         "cash": Line(CASH, None, amount_fen),
-        "balance": Line(PREPAID, _party(payer_id), amount_fen),
+        "balance": _prepaid(payer, amount_fen),
     }[method]
     return Entry(
         source="payment",
         source_id=payment_id,
         occurred_on=occurred_on,
         memo=f"{METHOD_NAMES[method]} {paid_for}",
-        lines=(taken, Line(RECEIVABLE, _party(debtor_id), -amount_fen)),
+        lines=(taken, Line(RECEIVABLE, debtor, -amount_fen)),
     )
 
 
-def of_top_up(top_up_id: int, household_id: int, amount_fen: int, occurred_on: date) -> Entry:
-    """Debit cash; credit the household's prepaid balance, which we owe it."""
+def of_top_up(top_up_id: int, payer: str | None, amount_fen: int, occurred_on: date) -> Entry:
+    """Debit cash; credit the prepaid balance of the payer (a party code), which we owe it."""
     return Entry(
         source="top_up",
         source_id=top_up_id,
         occurred_on=occurred_on,
         memo="余额充值",
-        lines=(
-            Line(CASH, None, amount_fen),
-            Line(PREPAID, household_party(household_id), -amount_fen),
-        ),
+        lines=(Line(CASH, None, amount_fen), _prepaid(payer, -amount_fen)),
     )
+
+
+def _prepaid(payer: str | None, amount_fen: int) -> Line:
+    """A move of the prepaid balance of a household or a company."""
+    of_company = payer is not None and payer.startswith(COMPANY)
+    return Line(COMPANIES_PREPAID if of_company else PREPAID, payer, amount_fen)
 
 
 def fingerprint(entry: Entry) -> bytes:
@@ -219,7 +229,3 @@ def _said(line: Line) -> list[Any]:
 
 def _json(content: list[Any]) -> bytes:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _party(household_id: int | None) -> str | None:
-    return None if household_id is None else household_party(household_id)

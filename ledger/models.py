@@ -1,4 +1,4 @@
-"""Tables of the ledger. Triggers of migrations 0002 and 0005 keep the sums and refuse rewriting."""
+"""Tables of the ledger. Triggers of the migrations keep the sums and refuse rewriting."""
 
 from datetime import date, datetime
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Computed,
     Date,
     DateTime,
     ForeignKey,
@@ -25,6 +26,8 @@ from core.db import Base
 Fen = BigInteger
 Instant = DateTime(timezone=True)
 TO_SETTLE = text("settled_at IS NULL")
+ONE_OF_BOTH = "household_id IS NULL OR company IS NULL"
+OWED_BY = "CASE WHEN charged_fen > paid_fen THEN company ELSE NULL::character varying END"
 
 
 class Account(Base):
@@ -87,6 +90,8 @@ class Charge(Settled, Base):
         Index(
             "ix_charge_household_id", "household_id", postgresql_where="household_id IS NOT NULL"
         ),
+        CheckConstraint(ONE_OF_BOTH, name="one_debtor"),
+        Index(None, "company", "occurred_at", postgresql_where=text("company IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -109,6 +114,9 @@ class Charge(Settled, Base):
         JSONB(none_as_null=True),
         comment="fen by income, summing to the amount; null: all of it is the income",
     )
+    company: Mapped[str | None] = mapped_column(
+        ForeignKey("party.code"), comment="the company that owes, instead of a household"
+    )
 
 
 class Receivable(Base):
@@ -122,6 +130,8 @@ class Receivable(Base):
             "household_id",
             postgresql_where="household_id IS NOT NULL",
         ),
+        CheckConstraint(ONE_OF_BOTH, name="one_debtor"),
+        Index(None, "owed_by", "charged_at", postgresql_where=text("owed_by IS NOT NULL")),
     )
 
     source: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -131,17 +141,27 @@ class Receivable(Base):
     paid_fen: Mapped[int] = mapped_column(Fen)
     charged_at: Mapped[datetime] = mapped_column(Instant, comment="the newest charge")
     moved_at: Mapped[datetime] = mapped_column(Instant, comment="the newest charge or payment")
+    company: Mapped[str | None] = mapped_column(ForeignKey("party.code"))
+    owed_by: Mapped[str | None] = mapped_column(
+        String(64),
+        Computed(OWED_BY, persisted=True),
+        comment="the company, while something is unpaid",
+    )
 
 
 class Payment(Settled, Base):
-    """Money received for a source, in cash or out of a household's balance."""
+    """Money received for a source, in cash or out of a household's or company's balance."""
 
     __tablename__ = "payment"
     __table_args__ = (
         CheckConstraint("method IN ('cash', 'balance')", name="method"),
         CheckConstraint("amount_fen > 0", name="amount"),
         CheckConstraint("status = 'succeeded'", name="status"),
-        CheckConstraint("method <> 'balance' OR household_id IS NOT NULL", name="balance_payer"),
+        CheckConstraint(
+            "method <> 'balance' OR household_id IS NOT NULL OR company IS NOT NULL",
+            name="balance_payer",
+        ),
+        CheckConstraint(ONE_OF_BOTH, name="one_payer"),
         CheckConstraint("method <> 'cash' OR received_by IS NOT NULL", name="cash_taker"),
         CheckConstraint("settled_at IS NULL OR set_aside_reason IS NULL", name="settled_once"),
         Index("ix_payment_source_source_id", "source", "source_id"),
@@ -149,6 +169,7 @@ class Payment(Settled, Base):
         Index(
             "ix_payment_household_id", "household_id", postgresql_where="household_id IS NOT NULL"
         ),
+        Index(None, "company", "occurred_at", postgresql_where=text("company IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -165,26 +186,34 @@ class Payment(Settled, Base):
     status: Mapped[str] = mapped_column(String(16), server_default="succeeded")
     occurred_at: Mapped[datetime] = mapped_column(Instant)
     recorded_at: Mapped[datetime] = mapped_column(Instant)
+    company: Mapped[str | None] = mapped_column(
+        ForeignKey("party.code"), comment="the company whose payment it is, instead of a household"
+    )
 
 
 class TopUp(Settled, Base):
-    """Cash a household leaves with us against later fees."""
+    """Cash a household or a company leaves with us against later fees."""
 
     __tablename__ = "top_up"
     __table_args__ = (
         CheckConstraint("method = 'cash'", name="method"),
         CheckConstraint("amount_fen > 0", name="amount"),
         CheckConstraint("settled_at IS NULL OR set_aside_reason IS NULL", name="settled_once"),
+        CheckConstraint("(household_id IS NULL) <> (company IS NULL)", name="one_balance"),
         Index("ix_top_up_to_settle", "id", postgresql_where=TO_SETTLE),
+        Index(None, "company", "occurred_at", postgresql_where=text("company IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    household_id: Mapped[int] = mapped_column(ForeignKey("household.id"), index=True)
+    household_id: Mapped[int | None] = mapped_column(ForeignKey("household.id"), index=True)
     method: Mapped[str] = mapped_column(String(16))
     amount_fen: Mapped[int] = mapped_column(Fen)
     received_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     occurred_at: Mapped[datetime] = mapped_column(Instant)
     recorded_at: Mapped[datetime] = mapped_column(Instant)
+    company: Mapped[str | None] = mapped_column(
+        ForeignKey("party.code"), comment="the company whose cash it is, instead of a household"
+    )
 
 
 class Balance(Base):
@@ -197,6 +226,27 @@ class Balance(Base):
         ForeignKey("household.id"), primary_key=True, autoincrement=False
     )
     amount_fen: Mapped[int] = mapped_column(Fen)
+
+
+class CompanyBalance(Base):
+    """What a company has left of its top-ups; kept by triggers, never negative."""
+
+    __tablename__ = "company_balance"
+    __table_args__ = (CheckConstraint("amount_fen >= 0", name="amount"),)
+
+    company: Mapped[str] = mapped_column(ForeignKey("party.code"), primary_key=True)
+    amount_fen: Mapped[int] = mapped_column(Fen)
+
+
+class CompanyOwed(Base):
+    """Rollup of what companies owe for one kind of source, in shards; kept by triggers."""
+
+    __tablename__ = "company_owed"
+
+    company: Mapped[str] = mapped_column(String(64), primary_key=True)
+    source: Mapped[str] = mapped_column(String(32), primary_key=True)
+    shard: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    owed_fen: Mapped[int] = mapped_column(Fen)
 
 
 class SplitRule(Base):

@@ -1,4 +1,4 @@
-"""Taking money: payments for what was charged, top-ups of households' balances."""
+"""Taking money: payments for what was charged, top-ups of households' and companies' balances."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from core import clock
 from core.db import Statement
 from core.errors import Problem, invalid, not_found
 from ledger.charges import only_whole
-from ledger.models import Balance, Payment, Receivable, TopUp
+from ledger.models import Balance, CompanyBalance, Payment, Receivable, TopUp
 
 SOURCES: dict[str, Callable[[Session, int], int | None]] = {}
 """How a source brings its charge up to date before it is paid.
@@ -25,9 +25,9 @@ CASH_TAKERS = frozenset({"operator", "admin"})
 
 RECEIVED = """
 INSERT INTO payment (source, source_id, method, amount_fen, household_id, received_by,
-    occurred_at, recorded_at)
+    occurred_at, recorded_at, company)
 VALUES (%(source)s, %(source_id)s, %(method)s, %(amount_fen)s, %(household_id)s,
-    %(received_by)s, %(occurred_at)s, %(recorded_at)s)
+    %(received_by)s, %(occurred_at)s, %(recorded_at)s, %(company)s)
 """
 
 
@@ -49,9 +49,10 @@ class Payer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NewPayment:
-    """A payment about to be received; by `balance` it needs the household, by `cash` the taker.
+    """A payment about to be received; by `balance` it needs its owner, by `cash` the taker.
 
-    TypeError for fen that are no int.
+    The owner is a household, or instead a `company` by its party code. TypeError for fen that
+    are no int.
     """
 
     source: str
@@ -61,6 +62,7 @@ class NewPayment:
     household_id: int | None
     occurred_at: datetime
     received_by: int | None = None
+    company: str | None = None
 
     def __post_init__(self) -> None:
         only_whole(self.amount_fen)
@@ -76,7 +78,7 @@ def received(payment: NewPayment) -> Statement:
 
 
 def pay(session: Session, *, source: str, source_id: int, method: str, payer: Payer) -> Payment:
-    """Pay everything that is due for a source, as of now.
+    """Pay everything that is due for a source, as of now; what a company owes only in cash.
 
     Problem 403 for cash by anyone but an operator or admin; 404 for what a resident's own
     household does not owe; 409 `nothing-due` or `insufficient-balance`.
@@ -98,6 +100,7 @@ def pay(session: Session, *, source: str, source_id: int, method: str, payer: Pa
         method=method,
         amount_fen=due_fen,
         household_id=payer.household_id if method == "balance" else owed.household_id,
+        company=owed.company if method == "cash" else None,
         received_by=payer.id if method == "cash" else None,
         status="succeeded",
         occurred_at=now,
@@ -108,12 +111,23 @@ def pay(session: Session, *, source: str, source_id: int, method: str, payer: Pa
     return payment
 
 
-def top_up(session: Session, *, household_id: int, amount_fen: int, received_by: int) -> TopUp:
-    """Take cash into a household's balance; whole fen, TypeError otherwise."""
+def top_up(
+    session: Session,
+    *,
+    household_id: int | None = None,
+    company: str | None = None,
+    amount_fen: int,
+    received_by: int,
+) -> TopUp:
+    """Take cash into the balance of a household or of a company, by its party code.
+
+    Exactly one of both, or the database refuses. Whole fen, TypeError otherwise.
+    """
     only_whole(amount_fen)
     now = clock.now()
     top_up = TopUp(
         household_id=household_id,
+        company=company,
         method="cash",
         amount_fen=amount_fen,
         received_by=received_by,
@@ -129,6 +143,12 @@ def balance_fen(session: Session, household_id: int) -> int:
     """What a household has left of its top-ups."""
     found = session.scalar(select(Balance.amount_fen).where(Balance.household_id == household_id))
     return found or 0
+
+
+def company_balance_fen(session: Session, company: str) -> int:
+    """What a company, by its party code, has left of its top-ups."""
+    query = select(CompanyBalance.amount_fen).where(CompanyBalance.company == company)
+    return session.scalar(query) or 0
 
 
 def payments(

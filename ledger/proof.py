@@ -12,6 +12,7 @@ from core.db import driver
 from ledger import journal
 from ledger.accounts import (
     CASH,
+    COMPANIES_PREPAID,
     INCOMES,
     OWNERS_PAYABLE,
     PREPAID,
@@ -50,7 +51,8 @@ WITH source AS (
 ), entry AS (
     SELECT e.source, e.source_id, coalesce(sum(p.amount_fen), 0) AS fen
     FROM journal_entry AS e LEFT JOIN posting AS p ON p.entry_id = e.id
-        AND p.account = CASE e.source WHEN 'top_up' THEN %(prepaid)s ELSE %(receivable)s END
+        AND CASE e.source WHEN 'top_up' THEN p.account IN (%(prepaid)s, %(companies_prepaid)s)
+            ELSE p.account = %(receivable)s END
     GROUP BY e.id
 ), charged AS (
     SELECT id AS source_id, income, amount_fen::numeric AS fen FROM charge
@@ -129,37 +131,50 @@ ORDER BY source, source_id LIMIT 1
 """
 
 BALANCES = """
-SELECT household_id, count(*) OVER () AS broken FROM (
-    SELECT household_id, sum(amount_fen) AS fen FROM (
-        SELECT household_id, amount_fen FROM top_up
-        UNION ALL SELECT household_id, -amount_fen FROM payment WHERE method = 'balance'
-    ) AS moves GROUP BY household_id
-) AS moved FULL JOIN balance USING (household_id)
-WHERE moved.fen IS DISTINCT FROM amount_fen
-ORDER BY household_id LIMIT 1
+WITH kept AS (
+    SELECT 'household ' || household_id AS owner, amount_fen FROM balance
+    UNION ALL
+    SELECT company, amount_fen FROM company_balance
+), moved AS (
+    SELECT coalesce('household ' || household_id, company) AS owner, sum(amount_fen) AS fen FROM (
+        SELECT household_id, company, amount_fen FROM top_up
+        UNION ALL
+        SELECT household_id, company, -amount_fen FROM payment WHERE method = 'balance'
+    ) AS moves GROUP BY 1
+)
+SELECT owner, count(*) OVER () AS broken FROM moved FULL JOIN kept USING (owner)
+WHERE moved.fen IS DISTINCT FROM kept.amount_fen
+ORDER BY owner LIMIT 1
 """
 
-# What settled sources say each household owes, has prepaid, and the till holds, beside the books.
+# What settled sources say each party owes, has prepaid, and the till holds, beside the books.
 SUBLEDGERS = """
-WITH said (account, household_id, fen) AS (
-    SELECT %(receivable)s, household_id, amount_fen FROM charge WHERE settled_at IS NOT NULL
+WITH said (account, household_id, company, fen) AS (
+    SELECT %(receivable)s, household_id, company, amount_fen
+    FROM charge WHERE settled_at IS NOT NULL
     UNION ALL
-    SELECT %(receivable)s, owed.household_id, -amount_fen
+    SELECT %(receivable)s, owed.household_id, owed.company, -amount_fen
     FROM payment JOIN receivable AS owed USING (source, source_id) WHERE settled_at IS NOT NULL
     UNION ALL
-    SELECT CASE method WHEN 'cash' THEN %(cash)s ELSE %(prepaid)s END,
-        CASE method WHEN 'cash' THEN NULL ELSE household_id END, amount_fen
-    FROM payment WHERE settled_at IS NOT NULL
+    SELECT CASE WHEN company IS NULL THEN %(prepaid)s ELSE %(companies_prepaid)s END,
+        household_id, company, amount_fen
+    FROM payment WHERE settled_at IS NOT NULL AND method = 'balance'
     UNION ALL
-    SELECT %(cash)s, NULL, amount_fen FROM top_up WHERE settled_at IS NOT NULL
+    SELECT %(cash)s, NULL, NULL, amount_fen
+    FROM payment WHERE settled_at IS NOT NULL AND method = 'cash'
     UNION ALL
-    SELECT %(prepaid)s, household_id, -amount_fen FROM top_up WHERE settled_at IS NOT NULL
+    SELECT %(cash)s, NULL, NULL, amount_fen FROM top_up WHERE settled_at IS NOT NULL
+    UNION ALL
+    SELECT CASE WHEN company IS NULL THEN %(prepaid)s ELSE %(companies_prepaid)s END,
+        household_id, company, -amount_fen
+    FROM top_up WHERE settled_at IS NOT NULL
 ), sources AS (
-    SELECT account, coalesce('household:' || household_id, '') AS party, sum(fen) AS fen
+    SELECT account, coalesce('household:' || household_id, company, '') AS party, sum(fen) AS fen
     FROM said GROUP BY 1, 2
 ), books AS (
     SELECT account, coalesce(party, '') AS party, sum(amount_fen) AS fen FROM posting
-    WHERE account IN (%(cash)s, %(receivable)s, %(prepaid)s) GROUP BY 1, 2
+    WHERE account IN (%(cash)s, %(receivable)s, %(prepaid)s, %(companies_prepaid)s)
+    GROUP BY 1, 2
 )
 SELECT account, party, count(*) OVER () AS broken FROM sources FULL JOIN books
     USING (account, party)
@@ -167,7 +182,23 @@ WHERE coalesce(sources.fen, 0) <> coalesce(books.fen, 0)
 ORDER BY account, party LIMIT 1
 """
 
-CONTROL = {"cash": CASH, "receivable": RECEIVABLE, "prepaid": PREPAID}
+OWED = """
+SELECT company, source, count(*) OVER () AS broken FROM (
+    SELECT company, source, sum(owed_fen) AS fen FROM company_owed GROUP BY company, source
+) AS rolled FULL JOIN (
+    SELECT company, source, sum(charged_fen - paid_fen) AS fen FROM receivable
+    WHERE company IS NOT NULL GROUP BY company, source
+) AS owed USING (company, source)
+WHERE rolled.fen IS DISTINCT FROM owed.fen
+ORDER BY company, source LIMIT 1
+"""
+
+CONTROL = {
+    "cash": CASH,
+    "receivable": RECEIVABLE,
+    "prepaid": PREPAID,
+    "companies_prepaid": COMPANIES_PREPAID,
+}
 CHART = {
     "property": PROPERTY_PAYABLE,
     "owners": OWNERS_PAYABLE,
@@ -202,7 +233,7 @@ OTHERS: dict[str, Callable[[Session], Check]] = {}
 
 
 def verify(session: Session) -> Proof:
-    """Recompute balances, sources, chain, rollups, receivables, prepaid and sub-ledgers.
+    """Recompute balances, sources, chain, rollups, receivables, prepaid, owed and sub-ledgers.
 
     And whatever the sources of charges registered in `OTHERS`.
 
@@ -216,7 +247,8 @@ def verify(session: Session) -> Proof:
             "chain": _chain(session),
             "rollups": _compare(session, ROLLUPS, "account {account}, month {month}"),
             "receivables": _compare(session, RECEIVABLES, "receivable {source}:{source_id}"),
-            "prepaid": _compare(session, BALANCES, "balance of household {household_id}"),
+            "prepaid": _compare(session, BALANCES, "balance of {owner}"),
+            "companies": _compare(session, OWED, "what {company} owes for {source}"),
             "subledgers": _compare(session, SUBLEDGERS, "account {account}, party '{party}'"),
             **{name: check(session) for name, check in OTHERS.items()},
         }

@@ -57,6 +57,9 @@ class ChargeSchema(Schema):
         metadata={"description": "分 by income; null: all of it is `income`"},
     )
     corrects_id = fields.Integer(allow_none=True)
+    company = fields.String(
+        allow_none=True, metadata={"description": "the party code of a company that owes"}
+    )
     occurred_at = Instant()
     lines = fields.List(fields.Dict())
     settled_at = Instant(allow_none=True)
@@ -85,6 +88,9 @@ class PaymentSchema(Schema):
     method = fields.String()
     source = fields.String()
     source_id = fields.Integer()
+    company = fields.String(
+        allow_none=True, metadata={"description": "the party code of a company that paid"}
+    )
     occurred_at = Instant()
     settled_at = Instant(allow_none=True)
 

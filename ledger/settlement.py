@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.app import settings
 from ledger import journal, posting
-from ledger.accounts import INCOMES
+from ledger.accounts import INCOMES, party_of
 from ledger.journal import Entry
 from ledger.posting import rows
 
@@ -32,7 +32,8 @@ REFUSED = "refused"
 
 CHARGES = """
 SELECT c.id, c.kind, c.source, c.source_id, c.income, c.household_id, c.owner_household_id,
-    c.amount_fen, c.parts, c.occurred_at, coalesce(fee.occurred_at, c.occurred_at) AS split_at
+    c.company, c.amount_fen, c.parts, c.occurred_at,
+    coalesce(fee.occurred_at, c.occurred_at) AS split_at
 FROM charge AS c LEFT JOIN charge AS fee ON fee.id = c.corrects_id
 WHERE c.settled_at IS NULL AND c.set_aside_reason IS NULL
 ORDER BY c.id LIMIT %(limit)s FOR NO KEY UPDATE OF c SKIP LOCKED
@@ -40,14 +41,15 @@ ORDER BY c.id LIMIT %(limit)s FOR NO KEY UPDATE OF c SKIP LOCKED
 
 PAYMENTS = """
 SELECT p.id, p.source, p.source_id, p.method, p.amount_fen, p.occurred_at,
-    p.household_id AS payer_id, owed.household_id AS debtor_id
+    p.household_id AS payer_id, p.company AS paying_company,
+    owed.household_id AS debtor_id, owed.company AS owing_company
 FROM payment AS p JOIN receivable AS owed USING (source, source_id)
 WHERE p.settled_at IS NULL AND p.set_aside_reason IS NULL
 ORDER BY p.id LIMIT %(limit)s FOR NO KEY UPDATE OF p SKIP LOCKED
 """
 
 TOP_UPS = """
-SELECT t.id, t.household_id, t.amount_fen, t.occurred_at FROM top_up AS t
+SELECT t.id, t.household_id, t.company, t.amount_fen, t.occurred_at FROM top_up AS t
 WHERE t.settled_at IS NULL AND t.set_aside_reason IS NULL
 ORDER BY t.id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 """
@@ -163,13 +165,14 @@ def _of_payment(row: Mapping[str, Any], on: date) -> Entry:
         row["amount_fen"],
         on,
         paid_for=f"{row['source']}:{row['source_id']}",
-        payer_id=row["payer_id"],
-        debtor_id=row["debtor_id"],
+        payer=party_of(row["payer_id"], row["paying_company"]),
+        debtor=party_of(row["debtor_id"], row["owing_company"]),
     )
 
 
 def _of_top_up(row: Mapping[str, Any], on: date) -> Entry:
-    return journal.of_top_up(row["id"], row["household_id"], row["amount_fen"], on)
+    payer = party_of(row["household_id"], row["company"])
+    return journal.of_top_up(row["id"], payer, row["amount_fen"], on)
 
 
 def _day(instant: datetime, zone: ZoneInfo) -> date:

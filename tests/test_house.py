@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = (
     "core", "identity", "devices", "tariffs", "parking", "sharing", "ebikes", "lockers", "ledger",
-    "protocols", "workers",
+    "couriers", "protocols", "workers",
     "simulation",
 )  # fmt: skip
 OURS = frozenset({*PACKAGES, "wsgi", "sample", "web"})
@@ -31,7 +31,8 @@ MAY_IMPORT = {
     "parking": {"core", "identity", "devices", "ledger", "tariffs"},
     "sharing": {"core", "identity", "devices", "ledger", "tariffs", "parking"},
     "ebikes": {"core", "identity", "devices", "ledger", "tariffs", "parking", "sharing"},
-    "lockers": {"core", "identity", "devices", "ledger"},
+    "couriers": {"core", "identity", "ledger"},
+    "lockers": {"core", "identity", "devices", "ledger", "tariffs", "couriers"},
     "protocols": {"core", "devices", "parking", "ebikes", "lockers"},
     "workers": {
         "core",
@@ -40,6 +41,7 @@ MAY_IMPORT = {
         "parking",
         "sharing",
         "ebikes",
+        "couriers",
         "lockers",
         "ledger",
         "protocols",
@@ -72,6 +74,7 @@ CALLERS_OF_ATOMIC = [*EDGES[1:], "core/db.py", "core/idempotency.py", "core/cli.
 PURE = [
     "core/errors.py",
     "core/money.py",
+    "couriers/accrual.py",
     "ledger/accounts.py",
     "ledger/journal.py",
     "sharing/allocation.py",

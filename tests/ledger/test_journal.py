@@ -93,7 +93,7 @@ def test_different_entries_have_different_fingerprints(a: ChargeFacts, b: Charge
 
 def test_the_canonical_form_is_fixed() -> None:
     """Whoever recomputes the chain relies on every byte of it."""
-    entry = journal.of_top_up(5, 12, 1000, date(2026, 11, 23))
+    entry = journal.of_top_up(5, "household:12", 1000, date(2026, 11, 23))
     recorded_at = datetime(2026, 11, 23, 12, 0, 0, 250, tzinfo=timezone(timedelta(hours=8)))
     content = journal.canonical(3, recorded_at, entry)
     assert content.decode() == (

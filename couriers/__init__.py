@@ -1,0 +1,1 @@
+"""The courier side of parcel lockers: companies, couriers, rates, contracts and statements."""
