@@ -15,12 +15,14 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.app import settings
 from core.db import atomic
+from couriers import companies, contracts, couriers, rates
 from devices import registry
 from ebikes import racks
 from identity import people
 from identity.models import Person
 from ledger.models import SplitRule
-from lockers import cabinets
+from lockers import cabinets, consent
+from lockers.resident_models import LockerPreference, LockerTerms
 from parking import lots, rights, tags
 from parking.models import Lot
 from parking.plates import Plate
@@ -60,6 +62,12 @@ GROUP = 20
 """E-bikes side by side: 濮阳 allows no more, 安徽 allows 25."""
 CHARGING_GROUPS = 6
 CARDS = {"resident": "5DC0917A"}
+PHONES = {"resident": "13800001234", "owner": "13900005678"}
+"""Parcels come for a phone; both residents have agreed to the locker."""
+COMPANIES = {"yto": "圆通速递", "sf": "顺丰速运"}
+COURIERS = {"P80417": "yto", "SF0021": "sf"}
+DEPOSIT_FEN = {"S": 30, "M": 40, "L": 60}
+PREPAID_FEN, CREDIT_FEN, RENT_FEN = 50_000, 100_000, 600_000
 PRIVATE_SPACES = 20
 
 # role in sample.json: (username, role, name, household, plate)
@@ -70,6 +78,7 @@ CAST: dict[str, tuple[str, str, str, str | None, Plate | None]] = {
     "finance": ("finance", "finance", "财务", None, None),
     "auditor": ("auditor", "auditor", "审计", None, None),
     "admin": ("admin", "admin", "管理员", None, None),
+    "courier": ("p80417", "courier", "快递员", None, None),
 }
 
 # name in sample.json: (code, kind, lane, display)
@@ -108,7 +117,9 @@ def _create(session: Session) -> dict[str, Any]:
     users = _people(session)
     _garages(session)
     _split_rules(session)
-    return {"users": users, "devices": _devices(session)}
+    shown = _devices(session)
+    _lockers(session)
+    return {"users": users, "devices": shown}
 
 
 def _people(session: Session) -> dict[str, Any]:
@@ -116,8 +127,13 @@ def _people(session: Session) -> dict[str, Any]:
     for part, (username, role, name, code, plate) in CAST.items():
         password = secrets.token_urlsafe(12)
         household = people.create_household(session, code) if code else None
-        people.create_person(session, username, password, role, name=name, household=household)
+        phone = PHONES.get(part)
+        people.create_person(
+            session, username, password, role, name=name, phone=phone, household=household
+        )
         users[part] = {"username": username, "password": password}
+        if phone:
+            users[part]["phone"] = phone
         if household and plate:
             rights.register_vehicle(session, household.id, plate)
             users[part]["plate"] = plate.text
@@ -186,6 +202,10 @@ def _split_rules(session: Session) -> None:
         ("booking", "private", 20, 10, 70),
         ("electricity", "community", 100, 0, 0),  # the fund pays the electricity bill
         ("charging-service", "community", 70, 30, 0),
+        ("locker", "community", 70, 30, 0),
+        ("locker-deposit", "community", 70, 30, 0),
+        ("site-rent", "community", 70, 30, 0),
+        ("locker-commission", "community", 70, 30, 0),
     ):
         session.add(
             SplitRule(
@@ -216,6 +236,32 @@ def _devices(session: Session) -> dict[str, Any]:
     return shown
 
 
+def _lockers(session: Session) -> None:
+    """Who deposits, for whom, what it costs, and that both residents like the locker."""
+    desk = session.scalars(select(Person).where(Person.username == "operator")).one()
+    for code, name in COMPANIES.items():
+        company = companies.create(session, code=code, name=name, credit_fen=CREDIT_FEN)
+        companies.top_up(session, company, amount_fen=PREPAID_FEN, received_by=desk.id)
+    for code, company_code in COURIERS.items():
+        signs_in = {"username": code.lower()} if code.lower() == CAST["courier"][0] else {}
+        couriers.register(session, {"code": code, "company": company_code, **signs_in})
+    today = clock.now().astimezone(settings().zone).date()
+    for size, fee_fen in DEPOSIT_FEN.items():
+        rates.add(session, None, size=size, fee_fen=fee_fen, valid_from=today, today=today)
+    contracts.add(
+        session,
+        company="sf",
+        kind="rent",
+        starts_on=today,
+        annual_fen=RENT_FEN,
+        decided_by="样例：场地协议 2026-01-01",
+    )
+    now = clock.now()
+    session.add(LockerTerms(version=1, valid_from=BEGINNING, rules={}, recorded_at=now))
+    for person in session.scalars(select(Person).where(Person.phone.in_(PHONES.values()))):
+        session.add(LockerPreference(person_id=person.id, locker=consent.OK, recorded_at=now))
+
+
 def _doors() -> list[dict[str, Any]]:
     """Six columns of eight doors: large ones in the two low rows, small ones on top."""
     sizes = "LLMMMSSS"
@@ -238,6 +284,8 @@ def _renew(session: Session) -> dict[str, Any]:
             users[part]["plate"] = plate.text
         if part in CARDS:
             users[part]["tag"] = CARDS[part]
+        if part in PHONES:
+            users[part]["phone"] = PHONES[part]
     devices = {}
     for part, (code, *_) in DEVICES.items():
         issued = registry.rotate(session, code, clock.now())

@@ -3,6 +3,7 @@
 from flask import Flask
 from flask_migrate import Migrate
 
+import couriers.api
 import devices.api
 import ebikes.api
 import identity.api
@@ -10,6 +11,7 @@ import ledger.api
 import ledger.payments
 import ledger.proof
 import lockers.api
+import lockers.proof
 import parking.api
 import parking.proof
 import parking.stays
@@ -29,6 +31,7 @@ DOMAINS = (
     parking.api,
     sharing.api,
     ebikes.api,
+    couriers.api,
     lockers.api,
     ledger.api,
 )
@@ -59,6 +62,8 @@ def register_domain(app: Flask, api: http.Api) -> None:
     ledger.payments.SOURCES["stay"] = charge_stay
     ledger.proof.OTHERS["stays"] = parking.proof.stays_are_charged
     ledger.proof.OTHERS["chargings"] = parking.proof.chargings_are_charged
+    ledger.proof.OTHERS["parcels"] = lockers.proof.parcels_are_charged
+    ledger.proof.OTHERS["deposits"] = lockers.proof.deposits_are_charged
 
 
 def charge_stay(session: Session, stay_id: int) -> int | None:

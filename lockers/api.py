@@ -1,33 +1,10 @@
-"""Routes: cabinets."""
+"""Routes of the lockers: the table of contents."""
 
-from typing import Any
+from lockers import desk_api, offline_api, parcel_api, preference_api
 
-import marshmallow as ma
-from flask_smorest import Blueprint
-from marshmallow import fields
-
-from core.db import db
-from identity.auth import requires
-from lockers import cabinets
-
-blueprint = Blueprint("lockers", __name__, url_prefix="/api/v1", description="快递柜 · lockers")
-blueprints = [blueprint]
-
-
-class CabinetSchema(ma.Schema):
-    """A parcel locker and its compartments by size."""
-
-    code = fields.String()
-    name = fields.String()
-    compartments = fields.Integer()
-    S = fields.Integer()
-    M = fields.Integer()
-    L = fields.Integer()
-
-
-@blueprint.get("/cabinets")
-@requires()
-@blueprint.response(200, CabinetSchema(many=True))
-def list_cabinets() -> Any:
-    """Every cabinet."""
-    return cabinets.cabinets(db.session())
+blueprints = [
+    *desk_api.blueprints,
+    offline_api.blueprint,
+    parcel_api.blueprint,
+    preference_api.blueprint,
+]

@@ -23,6 +23,7 @@ from devices.events import Event, Receipt
 from ebikes import docks
 from parking import access, plates, tags
 from parking.plates import Plate
+from protocols import neutral_lockers
 from protocols.neutral_schemas import (
     BatchSchema,
     ChargingEndedSchema,
@@ -32,6 +33,7 @@ from protocols.neutral_schemas import (
     ReceiptSchema,
     ResultsSchema,
 )
+from protocols.reading import event_of, load
 
 blueprint = Blueprint(
     "device-events", __name__, url_prefix="/api/v1/device-events", description="What devices say"
@@ -75,16 +77,6 @@ def take_batch() -> dict[str, Any]:
     return {"results": [_take_one_of_many(token, item) for item in batch["events"]]}
 
 
-def load(schema: ma.Schema, value: Any, within: str = "") -> dict[str, Any]:
-    """Validate by a schema; raises Problem 422 naming the fields."""
-    try:
-        loaded: dict[str, Any] = schema.load(value)
-    except ma.ValidationError as error:
-        errors = {mend(f"{within}{name}"): rule for name, rule in error.messages_dict.items()}
-        raise Problem(422, "invalid", "The request breaks a rule.", errors=errors) from error
-    return loaded
-
-
 def _known(token: str) -> None:
     """A stranger learns nothing about the rules: Problem 401 before any other refusal."""
     atomic(registry.authenticate, token, clock.now())
@@ -119,8 +111,7 @@ def _gate(token: str, said: dict[str, Any], raw: bytes, now: datetime) -> Receip
         plate = plates.parse(data["plate"], data["plate_color"])
         if plate is None:
             raise invalid("data.plate", "must be a Chinese number plate, or empty when unread")
-    replayed = data.pop("replayed")
-    event = _event(said, data, raw, now, replayed=replayed)
+    event = event_of(said, data, raw, now)
     return swift(
         access.answer,
         event,
@@ -133,8 +124,7 @@ def _gate(token: str, said: dict[str, Any], raw: bytes, now: datetime) -> Receip
 def _dock(token: str, said: dict[str, Any], raw: bytes, now: datetime) -> Receipt:
     data = load(DOCK, said["data"], "data.")
     plate = _credential(data)
-    replayed = data.pop("replayed")
-    event = _event(said, data, raw, now, replayed=replayed)
+    event = event_of(said, data, raw, now)
     return swift(
         docks.answer,
         event,
@@ -160,20 +150,22 @@ def _credential(data: dict[str, Any]) -> Plate:
 
 def _charging_ended(token: str, said: dict[str, Any], raw: bytes, now: datetime) -> Receipt:
     data = load(CHARGING, said["data"], "data.")
-    replayed = data.pop("replayed")
-    event = _event(said, data, raw, now, replayed=replayed)
+    event = event_of(said, data, raw, now)
     digest = registry.digest(token)
     zone = settings().zone
     return swift(docks.charged, event, token_digest=digest, spot=data["spot"], zone=zone)
 
 
 def _heartbeat(token: str, said: dict[str, Any], raw: bytes, now: datetime) -> Receipt:
-    return atomic(_alive, token, _event(said, said["data"], raw, now))
+    return atomic(_alive, token, event_of(said, said["data"], raw, now))
 
 
 def _alive(session: Session, token: str, event: Event) -> Receipt:
     device = registry.authenticate(session, token, event.recorded_at)
-    return events.heartbeat(session, device, event)
+    receipt = events.heartbeat(session, device, event)
+    if device.kind == "cabinet" and not receipt.duplicate:
+        neutral_lockers.beat(session, device, event)
+    return receipt
 
 
 TAKERS: dict[str, Callable[[str, dict[str, Any], bytes, datetime], Receipt]] = {
@@ -182,26 +174,8 @@ TAKERS: dict[str, Callable[[str, dict[str, Any], bytes, datetime], Receipt]] = {
     "dock.released": _dock,
     "dock.charging_ended": _charging_ended,
     "device.heartbeat": _heartbeat,
+    **neutral_lockers.TAKERS,
 }
-
-
-def _event(
-    said: dict[str, Any],
-    data: dict[str, Any],
-    raw: bytes,
-    now: datetime,
-    *,
-    replayed: bool = False,
-) -> Event:
-    return Event(
-        key=said["event_id"],
-        type=said["type"],
-        occurred_at=said["occurred_at"],
-        recorded_at=now,
-        data=data,
-        raw=raw,
-        replayed=replayed,
-    )
 
 
 def _receipt(receipt: Receipt) -> dict[str, Any]:

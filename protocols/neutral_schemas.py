@@ -10,6 +10,20 @@ from parking import plates
 
 BATCH = 500
 
+LOCKER_EVENTS = (
+    "locker.delivery_requested",
+    "locker.delivery_cancelled",
+    "locker.parcel_deposited",
+    "locker.pickup_requested",
+    "locker.parcel_collected",
+    "locker.parcel_refused",
+    "locker.reclaim_requested",
+    "locker.parcel_reclaimed",
+    "locker.door_left_open",
+    "locker.door_closed",
+    "locker.door_fault",
+)
+
 MOST_ENERGY_WH, MOST_SECONDS = 10**9, 10**8
 """Beyond this a charger's reading is no number; what no e-bike can take is a smaller matter."""
 
@@ -27,6 +41,7 @@ class EventSchema(Schema):
                 "dock.released",
                 "dock.charging_ended",
                 "device.heartbeat",
+                *LOCKER_EVENTS,
             ]
         ),
     )

@@ -11,14 +11,17 @@ from werkzeug.routing import Rule
 from core.app import settings
 from devices import registry
 from identity import people, sessions
-from identity.models import ADMIN, AUDITOR, FINANCE, OPERATOR, RESIDENT, ROLES
+from identity.models import ADMIN, AUDITOR, COURIER, FINANCE, OPERATOR, RESIDENT, ROLES
+from lockers import cabinets
 
-ANONYMOUS, DEVICE, GARBAGE = "anonymous", "device", "garbage"
-CALLERS = (ANONYMOUS, GARBAGE, DEVICE, *ROLES)
+ANONYMOUS, DEVICE, CABINET, GARBAGE = "anonymous", "device", "cabinet", "garbage"
+CALLERS = (ANONYMOUS, GARBAGE, DEVICE, CABINET, *ROLES)
 
 ANYONE = CALLERS
-DEVICES = (DEVICE,)
-PEOPLE = ROLES
+DEVICES = (DEVICE, CABINET)
+CABINETS = (CABINET,)
+ANY_ROLE = ROLES
+PEOPLE = (RESIDENT, OPERATOR, FINANCE, AUDITOR, ADMIN)
 DESK = (OPERATOR, ADMIN)
 BOOKS = (FINANCE, AUDITOR, ADMIN)
 ADMINS = (ADMIN,)
@@ -33,9 +36,9 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "GET /api/docs/<path:path>": ANYONE,
     "POST /api/v1/auth/token": ANYONE,
     "POST /api/v1/auth/refresh": ANYONE,
-    "POST /api/v1/auth/logout": PEOPLE,
-    "POST /api/v1/auth/password": PEOPLE,
-    "GET /api/v1/me": PEOPLE,
+    "POST /api/v1/auth/logout": ANY_ROLE,
+    "POST /api/v1/auth/password": ANY_ROLE,
+    "GET /api/v1/me": ANY_ROLE,
     "GET /api/v1/households": DESK,
     "POST /api/v1/households": ADMINS,
     "GET /api/v1/people": DESK,
@@ -43,6 +46,7 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "PATCH /api/v1/people/<int:person_id>": ADMINS,
     "GET /api/v1/notices": (RESIDENT,),
     "POST /api/v1/notices/<int:notice_id>/read": (RESIDENT,),
+    "GET /api/v1/deliveries": DESK,
     "GET /api/v1/devices": DESK,
     "POST /api/v1/devices": ADMINS,
     "POST /api/v1/devices/<string:code>/token": ADMINS,
@@ -51,26 +55,79 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "POST /d/<token>/devicemanagement/php/<any:_path>.php": DEVICES,
     "GET /api/v1/exceptions": DESK,
     "POST /api/v1/exceptions/<int:case_id>/resolve": DESK,
-    "GET /api/v1/cabinets": PEOPLE,
-    "GET /api/v1/lots": PEOPLE,
+    "GET /api/v1/courier-companies": (OPERATOR, *BOOKS),
+    "POST /api/v1/courier-companies": ADMINS,
+    "PATCH /api/v1/courier-companies/<string:code>": ADMINS,
+    "POST /api/v1/courier-companies/<string:code>/top-ups": DESK,
+    "GET /api/v1/courier-companies/<string:code>/rates": (OPERATOR, *BOOKS),
+    "POST /api/v1/courier-companies/<string:code>/rates": (FINANCE, ADMIN),
+    "GET /api/v1/courier-companies/<string:code>/statements/<string:month>": (COURIER, *BOOKS),
+    "POST /api/v1/courier-companies/<string:code>/statements/<string:month>": (FINANCE, ADMIN),
+    "GET /api/v1/deposit-rates": (OPERATOR, *BOOKS),
+    "POST /api/v1/deposit-rates": (FINANCE, ADMIN),
+    "GET /api/v1/couriers": DESK,
+    "POST /api/v1/couriers": DESK,
+    "PATCH /api/v1/couriers/<int:courier_id>": DESK,
+    "GET /api/v1/site-contracts": BOOKS,
+    "POST /api/v1/site-contracts": (FINANCE, ADMIN),
+    "PATCH /api/v1/site-contracts/<int:contract_id>": (FINANCE, ADMIN),
+    "GET /api/v1/site-contracts/<int:contract_id>/accruals": BOOKS,
+    "GET /api/v1/cabinets": ANY_ROLE,
+    "POST /api/v1/cabinets": ADMINS,
+    "PATCH /api/v1/cabinets/<string:code>": DESK,
+    "GET /api/v1/cabinets/<string:code>/compartments": DESK,
+    "POST /api/v1/cabinets/<string:code>/compartments/<int:number>/state": DESK,
+    "POST /api/v1/cabinets/<string:code>/compartments/<int:number>/correct": DESK,
+    "GET /api/v1/cabinets/<string:code>/audit": DESK,
+    "GET /api/v1/cabinets/<string:code>/audit.csv": DESK,
+    "POST /api/v1/cabinets/<string:code>/extend": DESK,
+    "POST /api/v1/parcels/<int:parcel_id>/open-code": DESK,
+    "POST /api/v1/parcels/<int:parcel_id>/remove": DESK,
+    "POST /api/v1/parcels/<int:parcel_id>/returned": DESK,
+    "POST /api/v1/parcels/<int:parcel_id>/except": DESK,
+    "POST /api/v1/parcels/<int:parcel_id>/waive": DESK,
+    "POST /api/v1/parcels/<int:parcel_id>/extend": DESK,
+    "GET /api/v1/parcels/<int:parcel_id>/dispute": (RESIDENT, COURIER, AUDITOR, *DESK),
+    "GET /api/v1/parcels/<int:parcel_id>/dispute.html": (RESIDENT, COURIER, AUDITOR, *DESK),
+    "GET /api/v1/parcels": (RESIDENT, COURIER, *DESK),
+    "GET /api/v1/parcels/<int:parcel_id>": (RESIDENT, COURIER, *DESK),
+    "POST /api/v1/parcels/<int:parcel_id>/code": (RESIDENT, *DESK),
+    "POST /api/v1/parcels/<int:parcel_id>/delegates": (RESIDENT,),
+    "DELETE /api/v1/parcels/<int:parcel_id>/delegates/<int:code_id>": (RESIDENT,),
+    "POST /api/v1/expected-parcels": (RESIDENT,),
+    "GET /api/v1/reclaim-tasks": (COURIER, *DESK),
+    "GET /api/v1/locker-preferences": (RESIDENT,),
+    "PUT /api/v1/locker-preferences": (RESIDENT,),
+    "GET /api/v1/locker-preferences/history": (RESIDENT,),
+    "GET /api/v1/locker-vacations": (RESIDENT,),
+    "POST /api/v1/locker-vacations": (RESIDENT,),
+    "DELETE /api/v1/locker-vacations/<int:vacation_id>": (RESIDENT,),
+    "GET /api/v1/locker-memberships": (RESIDENT, *DESK),
+    "POST /api/v1/locker-memberships": DESK,
+    "GET /api/v1/locker-terms": ANY_ROLE,
+    "POST /api/v1/locker-terms": (FINANCE, ADMIN),
+    "GET /api/v1/cabinets/signing-key": ANYONE,
+    "PUT /api/v1/device/public-key": CABINETS,
+    "GET /api/v1/device/offline-list": CABINETS,
+    "GET /api/v1/lots": ANY_ROLE,
     "POST /api/v1/lots": ADMINS,
     "POST /api/v1/lots/<string:code>/lanes": ADMINS,
     "POST /api/v1/lots/<string:code>/spaces": ADMINS,
-    "GET /api/v1/lots/<string:code>/availability": PEOPLE,
+    "GET /api/v1/lots/<string:code>/availability": ANY_ROLE,
     "POST /api/v1/tariffs/<int:tariff_id>/what-if": BOOKS,
-    "GET /api/v1/lots/<string:code>/draws": PEOPLE,
-    "GET /api/v1/lots/<string:code>/fairness": PEOPLE,
+    "GET /api/v1/lots/<string:code>/draws": ANY_ROLE,
+    "GET /api/v1/lots/<string:code>/fairness": ANY_ROLE,
     "GET /api/v1/waitlist": (RESIDENT, *DESK),
     "POST /api/v1/waitlist": (RESIDENT,),
     "DELETE /api/v1/waitlist/<int:entry_id>": (RESIDENT, *DESK),
     "PATCH /api/v1/lots/<string:code>/spaces": ADMINS,
-    "GET /api/v1/lots/<string:code>/groups": PEOPLE,
+    "GET /api/v1/lots/<string:code>/groups": ANY_ROLE,
     "POST /api/v1/lots/<string:code>/groups": ADMINS,
     "GET /api/v1/ebikes": (RESIDENT, *DESK),
     "POST /api/v1/ebikes": DESK,
     "DELETE /api/v1/ebikes/<int:vehicle_id>": DESK,
     "GET /api/v1/chargings": PEOPLE,
-    "GET /api/v1/lots/<string:code>/tariffs": PEOPLE,
+    "GET /api/v1/lots/<string:code>/tariffs": ANY_ROLE,
     "POST /api/v1/lots/<string:code>/tariffs": (FINANCE, ADMIN),
     "GET /api/v1/vehicles": (RESIDENT, *DESK),
     "POST /api/v1/vehicles": DESK,
@@ -83,7 +140,7 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "POST /api/v1/spaces/<string:code>/sharing-windows": (RESIDENT, *DESK),
     "PATCH /api/v1/spaces/<string:code>/sharing-windows/<int:window_id>": (RESIDENT, *DESK),
     "DELETE /api/v1/spaces/<string:code>/sharing-windows/<int:window_id>": (RESIDENT, *DESK),
-    "GET /api/v1/calendar": PEOPLE,
+    "GET /api/v1/calendar": ANY_ROLE,
     "PUT /api/v1/calendar/<string:day>": DESK,
     "DELETE /api/v1/calendar/<string:day>": DESK,
     "GET /api/v1/blocked-plates": DESK,
@@ -93,7 +150,7 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/stays": PEOPLE,
     "POST /api/v1/stays/<int:stay_id>/close": DESK,
     "GET /api/v1/stays/<int:stay_id>": PEOPLE,
-    "GET /api/v1/lots/<string:code>/booking-terms": PEOPLE,
+    "GET /api/v1/lots/<string:code>/booking-terms": ANY_ROLE,
     "POST /api/v1/lots/<string:code>/booking-terms": (FINANCE, ADMIN),
     "POST /api/v1/quotes": (RESIDENT, *DESK),
     "GET /api/v1/bookings": PEOPLE,
@@ -152,8 +209,11 @@ def tokens(session: Session) -> dict[str, str]:
         assert pair is not None
         found[role] = pair.access_token
     camera = registry.register(session, code="cam", serial="SN-1", kind="camera")
+    cabinet = registry.register(session, code="cab", serial="SN-2", kind="cabinet")
+    door = {"number": 1, "size": "S", "row": 1}
+    cabinets.add_cabinet(session, cabinet.device, code="K1", name="K1", compartments=[door])
     session.commit()
-    return found | {DEVICE: camera.token}
+    return found | {DEVICE: camera.token, CABINET: cabinet.token}
 
 
 def test_every_route_has_a_line_and_every_line_a_route(app: Flask) -> None:
@@ -201,7 +261,11 @@ def outcome(status: int) -> str:
 
 
 def wanted(caller: str, may: tuple[str, ...]) -> str:
-    """What should happen to a caller where these may: people are known at people's routes."""
+    """What should happen to a caller where these may: people are known at people's routes.
+
+    Any device is known where only cabinets may.
+    """
     if caller in may:
         return "let in"
-    return "403" if caller in ROLES and set(may) & set(ROLES) else "401"
+    known = DEVICES if CABINET in may else ROLES if set(may) & set(ROLES) else ()
+    return "403" if caller in known else "401"

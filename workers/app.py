@@ -12,6 +12,8 @@ from core.config import settings_from_env
 QUEUE = "sweeps"
 SETTLE_SECONDS = 2.0
 WATCH_SECONDS = 15.0
+COLLECT_SECONDS = 5.0
+DELIVER_SECONDS = 5.0
 
 settings = settings_from_env()
 flask_app = new_app(settings)
@@ -43,10 +45,20 @@ celery.conf.update(
             "schedule": SETTLE_SECONDS,
             "options": {"expires": SETTLE_SECONDS},
         },
+        "deliver": {
+            "task": "identity.deliver",
+            "schedule": DELIVER_SECONDS,
+            "options": {"expires": DELIVER_SECONDS},
+        },
         "watch": {
             "task": "sharing.watch",
             "schedule": WATCH_SECONDS,
             "options": {"expires": WATCH_SECONDS},
+        },
+        "watch-lockers": {
+            "task": "lockers.watch",
+            "schedule": DELIVER_SECONDS,
+            "options": {"expires": DELIVER_SECONDS},
         },
         "serve-waitlist": {
             "task": "sharing.serve_waitlist",
@@ -62,6 +74,16 @@ celery.conf.update(
             "task": "sharing.offer",
             "schedule": 21600.0,
             "options": {"expires": 21600},
+        },
+        "collect-from-couriers": {
+            "task": "couriers.collect",
+            "schedule": COLLECT_SECONDS,
+            "options": {"expires": COLLECT_SECONDS},
+        },
+        "accrue-site-contracts": {
+            "task": "couriers.accrue",
+            "schedule": 3600.0,
+            "options": {"expires": 3600},
         },
         "expire-personal-data": {
             "task": "devices.expire_personal_data",

@@ -7,12 +7,20 @@ from core import clock
 from core.app import settings
 from core.db import atomic
 from core.idempotency import forget_before
+from couriers import accounts, contracts
 from ebikes import chargings
+from identity import deliveries
+from identity.channels import CHANNELS
 from ledger.settlement import settle_batch
+from lockers import privacy as locker_privacy
+from lockers import watch as locker_watch
+from lockers.custody import Community
 from parking import privacy
 from sharing import offers, waitlist, watch
 
 BATCH = 500
+SENDS_A_SWEEP = 100
+FAILURES_A_SWEEP = 3
 
 log = structlog.get_logger()
 
@@ -26,18 +34,58 @@ def settle() -> int:
     return done
 
 
+@shared_task(name="identity.deliver", queue="sweeps")
+def deliver() -> int:
+    """Bring notices that are due to people; how many."""
+    return send_out()
+
+
+def send_out() -> int:
+    """Show notices that are due in the inboxes, send them through the other channels; how many."""
+    done = 0
+    while shown := atomic(deliveries.show, clock.now(), BATCH):
+        done += shown
+    return done + sum([_sent_through(channel) for channel in CHANNELS])
+
+
+def _sent_through(channel: str) -> int:
+    """Send what is due on a channel, so much that the next sweeps get their turn; how many.
+
+    A channel that fails and fails rests until the next sweep: others need the worker.
+    """
+    done = failures = 0
+    while done < SENDS_A_SWEEP and failures < FAILURES_A_SWEEP:
+        message = atomic(deliveries.claim, channel, settings().secret_key, clock.now())
+        if message is None:
+            break
+        try:
+            CHANNELS[channel].send(message)
+        except Exception as error:
+            said = deliveries.why(message, error)
+            log.warning("not sent", channel=channel, delivery=message.delivery_id, error=said)
+            atomic(deliveries.failed, message.delivery_id, said)
+            failures += 1
+        else:
+            atomic(deliveries.sent, message.delivery_id, clock.now())
+            done += 1
+    return done
+
+
 @shared_task(name="devices.expire_personal_data", queue="sweeps")
 def expire_personal_data() -> int:
-    """Erase pictures and plates that are older than the community's policy; how many rows."""
-    policy = settings()
+    """Erase pictures, plates and phones older than the community's policy; how many rows."""
+    now, policy = clock.now(), settings()
     done = 0
     while erased := atomic(
         privacy.expire_batch,
-        now=clock.now(),
+        now=now,
         picture_days=policy.picture_retention_days,
         plate_days=policy.retention_days,
         limit=BATCH,
     ):
+        done += erased
+    days = policy.retention_days
+    while erased := atomic(locker_privacy.expire_batch, now=now, phone_days=days, limit=BATCH):
         done += erased
     return done
 
@@ -62,6 +110,30 @@ def watch_garage() -> int:
     return done
 
 
+@shared_task(name="lockers.watch", queue="sweeps")
+def watch_lockers() -> int:
+    """End holds, mark what is overdue, remind, ask for reclaims, miss silent cabinets; how many."""
+    return look_after_lockers()
+
+
+def look_after_lockers() -> int:
+    """Do what is due at the lockers, parcel by parcel; how many."""
+    now, policy = clock.now(), settings()
+    ours = Community(policy.zone, policy.secret_key)
+    done = atomic(locker_watch.cabinets, now)
+    for due, step in (
+        (locker_watch.holds, locker_watch.release),
+        (locker_watch.waiting, locker_watch.look_after),
+    ):
+        for parcel_id in atomic(due, now, BATCH):
+            try:
+                atomic(step, parcel_id, now, ours)
+                done += 1
+            except Exception:
+                log.exception("not watched", step=step.__name__, id=parcel_id)
+    return done
+
+
 @shared_task(name="sharing.serve_waitlist", queue="sweeps")
 def serve_waitlist() -> int:
     """Book for those who wait what came free; how many."""
@@ -78,3 +150,19 @@ def overlong_chargings() -> int:
 def offer() -> int:
     """Move on how far ahead spaces are offered; how many spaces."""
     return atomic(offers.refresh_all, clock.now(), settings().zone)
+
+
+@shared_task(name="couriers.collect", queue="sweeps")
+def collect_from_couriers() -> int:
+    """Pay what courier companies owe out of their prepaid balances; how many charges."""
+    done = 0
+    while paid := atomic(accounts.collect, BATCH):
+        done += paid
+    return done
+
+
+@shared_task(name="couriers.accrue", queue="sweeps")
+def accrue_site_contracts() -> int:
+    """Accrue and charge every finished month of site contracts that was not yet; how many."""
+    today = clock.now().astimezone(settings().zone).date()
+    return atomic(contracts.accrue_due, today)

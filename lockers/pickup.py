@@ -1,0 +1,87 @@
+"""What somebody is answered who enters a code: facts in, outcome out. Pure.
+
+The right code always opens its door: money owed is no reason to refuse, and is not among the
+facts. What may stand in between is only what slows guessing, for minutes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The code that was entered, if it is one of this cabinet's."""
+
+    compartment: int | None
+    locked_until: datetime | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Guesses:
+    """Wrong codes entered at this cabinet lately, and what of it the rules allow."""
+
+    count: int
+    since: datetime | None
+    slow_until: datetime | None
+    most: int
+    window: timedelta
+    pause: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the answer depends on."""
+
+    history: bool
+    now: datetime
+    code: Code | None
+    guesses: Guesses
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer; `wrong` counts as a guess, `retry_at` says when to try again."""
+
+    action: str
+    reason: str
+    compartment: int | None = None
+    retry_at: datetime | None = None
+
+    @property
+    def opens(self) -> bool:
+        """Whether the door opens."""
+        return self.action == "open"
+
+    @property
+    def wrong(self) -> bool:
+        """Whether this was a guess."""
+        return self.reason == "wrong-code"
+
+
+def decide(facts: Facts) -> Outcome:
+    """Answer whoever entered a phone tail and a code."""
+    now, code, slow_until = facts.now, facts.code, facts.guesses.slow_until
+    if facts.history:
+        return _refuse("replayed")
+    if slow_until and now < slow_until:
+        return _refuse("slow-down", slow_until)
+    if code is None or (code.expires_at and code.expires_at <= now):
+        return _refuse("wrong-code")
+    if code.locked_until and now < code.locked_until:
+        return _refuse("code-locked", code.locked_until)
+    if code.compartment is None:
+        return _refuse("ask-operator")
+    return Outcome("open", "pickup", code.compartment)
+
+
+def after_a_guess(guesses: Guesses, now: datetime) -> Guesses:
+    """The cabinet's count after one more wrong code: too many in a while, and it pauses."""
+    fresh = guesses.since is not None and now - guesses.since < guesses.window
+    count, since = (guesses.count + 1, guesses.since) if fresh else (1, now)
+    slow = now + guesses.pause if count >= guesses.most else None
+    return Guesses(0 if slow else count, since, slow, guesses.most, guesses.window, guesses.pause)
+
+
+def _refuse(reason: str, retry_at: datetime | None = None) -> Outcome:
+    return Outcome("refuse", reason, retry_at=retry_at)
