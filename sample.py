@@ -22,7 +22,7 @@ from identity import people
 from identity.models import Person
 from ledger.models import SplitRule
 from lockers import cabinets, consent
-from lockers.resident_models import LockerPreference, LockerTerms
+from parcels.models import LockerPreference, LockerTerms
 from parking import lots, rights, tags
 from parking.models import Lot
 from parking.plates import Plate

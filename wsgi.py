@@ -7,11 +7,13 @@ import couriers.api
 import devices.api
 import ebikes.api
 import identity.api
+import inspection.api
 import ledger.api
 import ledger.payments
 import ledger.proof
 import lockers.api
 import lockers.proof
+import parcels.api
 import parking.api
 import parking.proof
 import parking.stays
@@ -33,6 +35,8 @@ DOMAINS = (
     ebikes.api,
     couriers.api,
     lockers.api,
+    parcels.api,
+    inspection.api,
     ledger.api,
 )
 

@@ -1,10 +1,5 @@
-"""Routes of the lockers: the table of contents."""
+"""Routes that cabinets themselves call: the table of contents."""
 
-from lockers import desk_api, offline_api, parcel_api, preference_api
+from lockers import offline_api
 
-blueprints = [
-    *desk_api.blueprints,
-    offline_api.blueprint,
-    parcel_api.blueprint,
-    preference_api.blueprint,
-]
+blueprints = [offline_api.blueprint]

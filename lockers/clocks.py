@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from psycopg.rows import dict_row
 
 from core.db import Connection
-from lockers.rules import LockerRules, parse_rules
-from lockers.storage import Clock
+from storage.fees import Clock
+from storage.rules import LockerRules, parse_rules
 from tariffs.days import kind_of, overrides
 
 Row = Mapping[str, Any]

@@ -18,9 +18,8 @@ from devices import exceptions
 from identity import notices
 from ledger.charges import NewCharge, raised
 from ledger.payments import NewPayment, received
-from lockers import codes, due, record, storage, telling, texts
+from lockers import codes, record, telling, texts
 from lockers.clocks import clock_of
-from lockers.due import Waiting
 from lockers.lifecycle import (
     CONFLICT,
     REFUSED,
@@ -32,6 +31,8 @@ from lockers.lifecycle import (
 )
 from lockers.look import CABINET_OF, LOOK_AT
 from lockers.record import Said
+from storage import due, fees
+from storage.due import Waiting
 
 Row = Mapping[str, Any]
 
@@ -146,7 +147,7 @@ def _waiting(row: Row, life: Life, said: Said, ours: Community) -> Iterator[Stat
     yield record.code_given(parcel_id, row["cabinet_id"], code, said.now)
     yield record.happened(parcel_id, "code.issued", said)
     clock = clock_of(row, ours.zone)
-    free_until = storage.free_until(clock, life.deposited_at)
+    free_until = fees.free_until(clock, life.deposited_at)
     yield telling.told(row, "parcel-deposited", clock, life.deposited_at, said, secret=code.sealed)
     waiting = Waiting(life.deposited_at, free_until)
     due_at = due.next_due(clock.rules, waiting, telling.quiet_of(row, clock.rules), ours.zone)
@@ -204,7 +205,7 @@ def _collected(row: Row, life: Life, said: Said, ours: Community) -> Iterator[St
     if row["fee_fen"] is not None or not life.reserved_at:  # who was never asked owes nothing
         return
     at = paid_moment(row, life.ended_at)
-    fee = storage.fee(clock_of(row, ours.zone), life.deposited_at, at)
+    fee = fees.fee(clock_of(row, ours.zone), life.deposited_at, at)
     parcel_id, total_fen, household_id = row["parcel_id"], fee.total_fen, row["household_id"]
     yield record.COST, {"parcel": parcel_id, "fee": total_fen}
     if not total_fen:

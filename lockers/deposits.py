@@ -25,7 +25,7 @@ from lockers.deposit import Before, Facts, Outcome, Purse
 from lockers.lifecycle import Phase, Step
 from lockers.look import ELSEWHERE, LOOK_DEPOSIT, ONE_CABINET
 from lockers.record import Said
-from lockers.rules import LockerRules
+from storage.rules import LockerRules
 
 Row = Mapping[str, Any]
 

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
-from lockers.rules import LockerRules
+from storage.rules import LockerRules
 
 Health = Literal["online", "late", "offline"]
 

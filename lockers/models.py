@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Base
 from lockers.lifecycle import ENDED, Phase
-from lockers.rules import SITES
+from storage.rules import SITES
 
 Instant = DateTime(timezone=True)
 

@@ -33,7 +33,7 @@ from lockers.clocks import rules_in_force
 from lockers.lifecycle import INSIDE
 from lockers.models import Cabinet, Compartment, Parcel, PickupCode
 from lockers.pickups import STAFF
-from lockers.rules import LockerRules
+from storage.rules import LockerRules
 
 log = structlog.get_logger()
 

@@ -12,13 +12,14 @@ from core.db import Connection, Statement, pipeline, send
 from core.metrics import DECISIONS
 from devices import events
 from devices.events import Event, Receipt
-from lockers import pickup, record, storage, texts
+from lockers import pickup, record, texts
 from lockers.clocks import clock_of, rules_of
 from lockers.deposits import known_cabinet
 from lockers.look import LOOK_PICKUP, ONE_CABINET
 from lockers.pickup import Code, Facts, Guesses, Outcome
 from lockers.record import Said
-from lockers.rules import LockerRules
+from storage import fees
+from storage.rules import LockerRules
 from tariffs.lines import Fee
 
 Row = Mapping[str, Any]
@@ -47,7 +48,7 @@ def ask(
     rules, at = rules_of(row["rules_in_force"]), events.when(event, row)
     guesses = _guesses(row, rules)
     outcome = pickup.decide(Facts(event.history, event.recorded_at, _code(row), guesses))
-    fee = storage.fee(clock_of(row, zone), row["deposited_at"], at) if outcome.opens else None
+    fee = fees.fee(clock_of(row, zone), row["deposited_at"], at) if outcome.opens else None
     answer = _told(outcome, fee if row["code_kind"] != STAFF else Fee(0, ()))
     statements: list[Statement] = []
     if outcome.opens:

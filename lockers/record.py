@@ -26,11 +26,13 @@ VALUES (%(door)s, %(type)s, %(actor)s, %(at)s, %(now)s, %(event)s, %(data)s)
 HOLD = """
 INSERT INTO parcel (id, cabinet_id, tracking_number, courier_id, recipient_phone, recipient_id,
     household_id, size, delicate, consent, phase, terms_id, member, deposit_fee_fen,
-    reserved_at, recorded_at)
+    reserved_at, recorded_at, compartment_id)
 VALUES (%(id)s, %(cabinet)s, %(tracking)s, %(courier)s, %(phone)s, %(recipient)s,
     %(household)s, %(size)s, %(delicate)s, %(consent)s, 'reserved', %(terms)s, %(member)s,
-    %(deposit_fee)s, %(at)s, %(now)s)
-ON CONFLICT (id) DO UPDATE SET cabinet_id = EXCLUDED.cabinet_id,
+    %(deposit_fee)s, %(at)s, %(now)s,
+    (SELECT id FROM compartment WHERE cabinet_id = %(cabinet)s AND number = %(number)s))
+ON CONFLICT (id) DO UPDATE SET
+    cabinet_id = EXCLUDED.cabinet_id, compartment_id = EXCLUDED.compartment_id,
     courier_id = EXCLUDED.courier_id, recipient_phone = EXCLUDED.recipient_phone,
     recipient_id = EXCLUDED.recipient_id, household_id = EXCLUDED.household_id,
     size = EXCLUDED.size, delicate = EXCLUDED.delicate, consent = EXCLUDED.consent,
@@ -39,13 +41,9 @@ ON CONFLICT (id) DO UPDATE SET cabinet_id = EXCLUDED.cabinet_id,
 """
 
 HOLD_DOOR = """
-WITH held AS (
-    UPDATE compartment SET state = 'held', parcel_id = %(parcel)s, hold_until = %(until)s
-    WHERE cabinet_id = %(cabinet)s AND number = %(number)s
-      AND (state = 'free' OR parcel_id = %(parcel)s)
-    RETURNING id
-)
-UPDATE parcel SET compartment_id = held.id FROM held WHERE parcel.id = %(parcel)s
+UPDATE compartment SET state = 'held', parcel_id = %(parcel)s, hold_until = %(until)s
+WHERE cabinet_id = %(cabinet)s AND number = %(number)s
+  AND (state = 'free' OR parcel_id = %(parcel)s)
 """
 
 APPEAR = """
@@ -74,7 +72,8 @@ WITH taken AS (
     WHERE id = %(door)s AND (parcel_id IS NULL OR parcel_id = %(parcel)s)
     RETURNING id
 )
-UPDATE parcel SET compartment_id = taken.id FROM taken WHERE parcel.id = %(parcel)s
+UPDATE parcel SET compartment_id = taken.id FROM taken
+WHERE parcel.id = %(parcel)s AND parcel.compartment_id IS DISTINCT FROM taken.id
 """
 
 LEAVE_DOOR = """
@@ -167,7 +166,7 @@ def held(
 ) -> list[Statement]:
     """A compartment is held for a parcel that a courier is about to put in."""
     door = {"parcel": values["id"], "cabinet": cabinet_id, "number": number, "until": until}
-    return [(HOLD, values), (HOLD_DOOR, door)]
+    return [(HOLD, {**values, "number": number}), (HOLD_DOOR, door)]
 
 
 def appeared(parcel_id: int, cabinet_id: int, tracking_number: str, now: datetime) -> Statement:

@@ -6,11 +6,12 @@ from typing import Any
 
 from core.db import Statement
 from identity import notices
-from lockers import storage, texts
+from lockers import texts
 from lockers.record import Said
-from lockers.reminders import Quiet, out_of_quiet, usual_quiet
-from lockers.rules import LockerRules
-from lockers.storage import Clock
+from storage import fees
+from storage.fees import Clock
+from storage.reminders import Quiet, out_of_quiet, usual_quiet
+from storage.rules import LockerRules
 
 Row = Mapping[str, Any]
 
@@ -38,13 +39,13 @@ def told(
     secret: bytes | None = None,
 ) -> Statement:
     """The recipient is told something about the parcel, out of quiet hours."""
-    fee_fen = storage.fee(clock, deposited_at, said.now).total_fen if deposited_at else 0
+    fee_fen = fees.fee(clock, deposited_at, said.now).total_fen if deposited_at else 0
     text = texts.noticed(
         kind,
         waybill=row["tracking_number"],
         place=texts.place_of(row["cabinet_name"], row["address"], row["door_number"]),
         tail=row["recipient_phone"][-4:],
-        free_until=storage.free_until(clock, deposited_at) if deposited_at else None,
+        free_until=fees.free_until(clock, deposited_at) if deposited_at else None,
         ladder=texts.ladder_in_words(clock.rules),
         fee_fen=fee_fen,
         zone=clock.zone,

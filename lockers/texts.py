@@ -4,7 +4,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from core.money import yuan
-from lockers.rules import LockerRules
+from storage.rules import LockerRules
 
 # reason: what the cabinet's screen says; {n} is the compartment, {fee} in yuan.
 AT_THE_CABINET = {

@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 
 from core.db import Connection, Statement, driver, send
 from devices import exceptions
-from lockers import custody, due, record, storage, telling
+from lockers import custody, record, telling
 from lockers.clocks import clock_of, rules_in_force
 from lockers.custody import Community
-from lockers.due import Waiting
 from lockers.lifecycle import INSIDE, Happening, Phase, Step
 from lockers.record import Said
+from storage import due, fees
+from storage.due import Waiting
 
 SWEEP = "sweep"
 
@@ -125,7 +126,7 @@ def cabinets(session: Session, now: datetime) -> int:
 def _due(row: DictRow, now: datetime, ours: Community) -> Iterator[Statement]:
     clock, parcel_id, said = clock_of(row, ours.zone), row["parcel_id"], Said(SWEEP, now, now)
     quiet = telling.quiet_of(row, clock.rules)
-    waits = _waits(row, storage.free_until(clock, row["deposited_at"]))
+    waits = _waits(row, fees.free_until(clock, row["deposited_at"]))
     todo = due.duties(clock.rules, waits, quiet, ours.zone, now)
     if todo.overdue:
         happening = Happening(Step.OVERDUE, waits.free_until)

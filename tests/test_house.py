@@ -15,9 +15,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = (
-    "core", "identity", "devices", "tariffs", "parking", "sharing", "ebikes", "lockers", "ledger",
-    "couriers", "protocols", "workers",
-    "simulation",
+    "core", "identity", "devices", "ledger", "tariffs", "parking", "sharing", "ebikes",
+    "couriers", "storage", "lockers", "parcels", "inspection",
+    "protocols", "workers", "simulation",
 )  # fmt: skip
 OURS = frozenset({*PACKAGES, "wsgi", "sample", "web"})
 
@@ -32,7 +32,13 @@ MAY_IMPORT = {
     "sharing": {"core", "identity", "devices", "ledger", "tariffs", "parking"},
     "ebikes": {"core", "identity", "devices", "ledger", "tariffs", "parking", "sharing"},
     "couriers": {"core", "identity", "ledger"},
-    "lockers": {"core", "identity", "devices", "ledger", "tariffs", "couriers"},
+    "storage": {"core", "tariffs"},
+    "lockers": {"core", "identity", "devices", "ledger", "tariffs", "couriers", "storage"},
+    "parcels": {"core", "identity", "devices", "ledger", "couriers", "storage", "lockers"},
+    "inspection": {
+        *("core", "identity", "devices", "ledger"),
+        *("couriers", "storage", "lockers", "parcels"),
+    },
     "protocols": {"core", "devices", "parking", "ebikes", "lockers"},
     "workers": {
         "core",

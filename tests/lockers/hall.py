@@ -22,7 +22,7 @@ from devices import registry
 from identity.models import Person
 from ledger.models import SplitRule
 from lockers import cabinets
-from lockers.resident_models import LockerPreference
+from parcels.models import LockerPreference
 from tests.cast import NOON, Community
 from workers import tasks
 

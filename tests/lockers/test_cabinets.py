@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from core.db import atomic
 from devices import registry
 from lockers.health import health_of
-from lockers.rules import LockerRules
+from storage.rules import LockerRules
 from tests.cast import NOON, Community
-from tests.lockers import counter, hall
+from tests.inspection import counter
+from tests.lockers import hall
 from tests.lockers.hall import MINUTE
 
 SECOND = timedelta(seconds=1)

@@ -1,0 +1,1 @@
+"""The desk at the lockers: inspection, corrections by hand, audits and dispute files."""

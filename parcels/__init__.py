@@ -1,0 +1,1 @@
+"""Parcels as residents and couriers see them, and what residents choose."""
