@@ -1,11 +1,11 @@
-"""`python -m bench [gate|book|growth]`, all by default; exit code 1 when a target is missed."""
+"""`python -m bench [gate|book|growth|lockers]`: all by default; exit 1 when a target is missed."""
 
 import argparse
 import sys
 
-from bench import book, gate, growth
+from bench import book, gate, growth, lockers
 
-BENCHES = ("gate", "book", "growth")
+BENCHES = ("gate", "book", "growth", "lockers")
 
 
 def main() -> int:
@@ -24,6 +24,7 @@ def main() -> int:
         "gate": lambda: gate.run(asked.seconds, asked.rounds),
         "book": lambda: book.run(asked.seconds, asked.rounds),
         "growth": lambda: growth.run(asked.past),
+        "lockers": lambda: lockers.run(asked.seconds, asked.rounds),
     }
     return max([runs[name]() for name in ([asked.bench] if asked.bench else BENCHES)])
 

@@ -6,7 +6,7 @@ from bench import events, garages, gate_report, pgbench, trips
 from bench.garages import Garages
 from bench.gate_report import Found
 from bench.ground import prepared, say
-from bench.load import Run, drive
+from bench.load import Run
 from bench.servers import Served, bare, product
 
 OPEN = b'"action":"open"'
@@ -49,11 +49,7 @@ class Bench:
         return run
 
     def _drive(self, served: Served, lists: list[list[bytes]], expect: bytes) -> Run:
-        app, database = served.cpu_seconds(), self.lots.ground.cpu_seconds()
-        run = drive(served.port, lists, expect)
-        run.app_seconds = served.cpu_seconds() - app
-        run.database_seconds = self.lots.ground.cpu_seconds() - database
-        return run
+        return self.lots.ground.driven(served, lists, expect)
 
     def _entries(self, served: Served, path: str, count: int) -> Run:
         self.lots.reset()

@@ -4,7 +4,7 @@ import logging
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,8 @@ from flask import Flask
 from flask_migrate import upgrade
 from psycopg.conninfo import conninfo_to_dict
 
-from bench.servers import cpu_seconds
+from bench.load import Request, Run, drive
+from bench.servers import Served, cpu_seconds
 from core.config import settings_from_env
 from core.db import db
 from core.embedded import DATABASE, ROLE, SUPERUSER, Postgres, Redis
@@ -28,6 +29,7 @@ class Ground:
 
     server: Postgres
     home: Path
+    database: str = DATABASE
 
     @property
     def socket(self) -> Path:
@@ -38,7 +40,7 @@ class Ground:
     @property
     def url(self) -> str:
         """Where the app finds it."""
-        return self.server.url_for(DATABASE)
+        return self.server.url_for(self.database)
 
     @property
     def conninfo(self) -> str:
@@ -47,7 +49,7 @@ class Ground:
 
     def as_superuser(self) -> psycopg.Connection[tuple[int, ...]]:
         """A connection that may forget history; close it after use."""
-        url = _plain(self.server.url_for(DATABASE, role=SUPERUSER))
+        url = _plain(self.server.url_for(self.database, role=SUPERUSER))
         return psycopg.connect(url, autocommit=True)
 
     def run(self, *scripts: str) -> None:
@@ -65,10 +67,25 @@ class Ground:
         """Vacuum and analyse some tables (none given: all), and begin with a fresh checkpoint."""
         self.run(*(f"VACUUM (ANALYZE) {table}" for table in tables or ("",)), "CHECKPOINT")
 
+    def twin(self, name: str) -> "Ground":
+        """A copy of this database beside it; nobody may be connected to this one meanwhile."""
+        url = _plain(self.server.url_for("postgres", role=SUPERUSER))
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} OWNER {ROLE} TEMPLATE {self.database}")
+        return replace(self, database=name)
+
     def cpu_seconds(self) -> float:
         """CPU time of the server's processes."""
         assert self.server.process
         return cpu_seconds(self.server.process.pid)
+
+    def driven(self, served: Served, lists: Sequence[Sequence[Request]], expect: bytes) -> Run:
+        """Send the lists to a server, and note what that costs its processes and the database's."""
+        app, database = served.cpu_seconds(), self.cpu_seconds()
+        run = drive(served.port, lists, expect)
+        run.app_seconds = served.cpu_seconds() - app
+        run.database_seconds = self.cpu_seconds() - database
+        return run
 
 
 @contextmanager

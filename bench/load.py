@@ -5,12 +5,15 @@ import math
 import select
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 END_OF_HEADERS = b"\r\n\r\n"
 GOOD = (b"200", b"201")
+
+Request = bytes | Callable[[bytes], bytes]
+"""What is sent, or how that is made of the answer before, head and body."""
 
 
 @dataclass(slots=True)
@@ -44,7 +47,7 @@ class _Line:
     """One connection: what is still to send, since when we wait, what came so far."""
 
     socket: socket.socket
-    requests: Iterator[bytes]
+    requests: Iterator[Request]
     since: int = 0
     got: bytes = b""
 
@@ -53,6 +56,8 @@ class _Line:
         request = next(self.requests, None)
         if request is None:
             return False
+        if not isinstance(request, bytes):
+            request = request(self.got)
         self.got = b""
         self.since = time.perf_counter_ns()
         self.socket.sendall(request)
@@ -77,7 +82,7 @@ def post(path: str, token: str, body: bytes, key: str | None = None) -> bytes:
     ).encode() + body
 
 
-def drive(port: int, lists: Sequence[Sequence[bytes]], expect: bytes) -> Run:
+def drive(port: int, lists: Sequence[Sequence[Request]], expect: bytes) -> Run:
     """Send every list over a connection of its own, all at once, each request after its answer."""
     run = Run()
     gc.collect()
