@@ -12,13 +12,11 @@ from couriers.models import CourierCompany
 from couriers.rates import rate
 from ledger.posting import rows
 
-SOURCE, INCOME = "deposit", "locker-deposit"
-
 # A deposit belongs to the company that was charged for it; to the courier's company while
 # nobody was. So it stays where it was when the courier changes the company.
 LEFT = """
 SELECT parcel.id, parcel.size, parcel.cabinet_id,
-    (parcel.deposited_at AT TIME ZONE %(zone)s)::date AS day
+    (coalesce(parcel.reserved_at, parcel.deposited_at) AT TIME ZONE %(zone)s)::date AS day
 FROM courier JOIN parcel ON parcel.courier_id = courier.id
 LEFT JOIN charge AS fee
     ON fee.kind = 'fee' AND fee.source = 'deposit' AND fee.source_id = parcel.id
@@ -26,7 +24,7 @@ WHERE courier.company_id = %(company)s AND coalesce(fee.company, %(party)s) = %(
   AND parcel.deposited_at >= %(since)s AND parcel.deposited_at < %(until)s
 UNION
 SELECT parcel.id, parcel.size, parcel.cabinet_id,
-    (parcel.deposited_at AT TIME ZONE %(zone)s)::date
+    (coalesce(parcel.reserved_at, parcel.deposited_at) AT TIME ZONE %(zone)s)::date
 FROM charge AS fee JOIN parcel ON parcel.id = fee.source_id
 WHERE fee.company = %(party)s AND fee.source = 'deposit' AND fee.kind = 'fee'
   AND fee.occurred_at >= %(since)s AND fee.occurred_at < %(until)s

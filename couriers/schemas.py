@@ -129,6 +129,11 @@ class MaskedCourierSchema(CourierSchema):
     """A courier as operators see them."""
 
     phone = fields.Method("masked_phone")
+    code = fields.Method("masked_code")  # type: ignore[assignment]  # some are called by phone
+
+    def masked_code(self, courier: Courier) -> str:
+        """The code; some couriers are called by their phone."""
+        return mask(courier.code)
 
     def masked_phone(self, courier: Courier) -> str | None:
         """The phone without its middle."""

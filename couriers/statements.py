@@ -103,18 +103,7 @@ def compare(
     """
     theirs = _each_once(said)
     found = deposits.tied_out(session, company, month, zone)
-    sizes = []
-    for size in SIZES:
-        ours, them = _of_size(found, size), theirs.get(size, SizeSaid(size, 0, 0))
-        sizes.append(
-            {
-                "size": size,
-                "deposits": them.deposits,
-                "fees_fen": them.fees_fen,
-                "counted": ours["deposits"],
-                "charged_fen": ours["charged_fen"],
-            }
-        )
+    sizes = [_beside(theirs.get(size, SizeSaid(size, 0, 0)), found) for size in SIZES]
     compared = CourierStatement(
         company_id=company.id,
         month=month,
@@ -158,6 +147,18 @@ def _each_once(said: Iterable[SizeSaid]) -> dict[str, SizeSaid]:
             raise invalid("rows", f"names size {row.size} twice")
         by_size[row.size] = row
     return by_size
+
+
+def _beside(them: SizeSaid, found: Iterable[DictRow]) -> dict[str, Any]:
+    """What a company says about a size, and what we count and charged."""
+    ours = _of_size(found, them.size)
+    return {
+        "size": them.size,
+        "deposits": them.deposits,
+        "fees_fen": them.fees_fen,
+        "counted": ours["deposits"],
+        "charged_fen": ours["charged_fen"],
+    }
 
 
 def _of_size(found: Iterable[DictRow], size: str) -> dict[str, Any]:

@@ -58,6 +58,26 @@ def met(
     return MEET, values
 
 
+REOPEN = """
+ON CONFLICT (subject, subject_id, reason) DO UPDATE
+SET raised_at = EXCLUDED.raised_at, resolved_at = NULL, resolved_by = NULL, resolution = NULL
+WHERE exception_case.resolved_at IS NOT NULL
+"""
+"""How a statement that puts something on the list opens a case anew that was resolved."""
+
+RAISE_ANEW = f"""
+INSERT INTO exception_case (subject, subject_id, reason, raised_at)
+VALUES (%(subject)s, %(subject_id)s, %(reason)s, %(at)s)
+{REOPEN}
+"""  # noqa: S608 - constants of ours
+
+
+def reopened(subject: str, subject_id: int, reason: str, at: datetime) -> Statement:
+    """As `raised`, for what may come again: a case that was resolved is open anew."""
+    values = {"subject": subject, "subject_id": subject_id, "reason": reason, "at": at}
+    return RAISE_ANEW, values
+
+
 def raised(
     subject: str, subject_id: int, reason: str, plate: str | None, at: datetime
 ) -> Statement:

@@ -18,11 +18,12 @@ from inspection import (
     dispute,
     dispute_page,
     relief,
+    restoring,
     worksheet,
 )
 from inspection.corrections import Desk, Finding
-from inspection.dispute import Reader
 from inspection.schemas import (
+    AuditSchema,
     CabinetPatchSchema,
     CabinetSchema,
     CompartmentSchema,
@@ -36,12 +37,14 @@ from inspection.schemas import (
     ParcelStandsSchema,
     ReasonSchema,
     RemovalSchema,
+    RestoreSchema,
     SetAsideSchema,
     WorksheetRowSchema,
 )
 from lockers import cabinets
-from lockers.custody import Community
+from lockers.custody import Premises
 from lockers.record import Said
+from parcels.parcels import Reader
 
 blueprint = Blueprint("lockers", __name__, url_prefix="/api/v1", description="快递柜 · lockers")
 by_an_operator = Blueprint(
@@ -134,6 +137,16 @@ def download_worksheet(code: str) -> Response:
     return answer
 
 
+@blueprint.post("/cabinets/<string:code>/audits")
+@requires(*DESK)
+@blueprint.arguments(AuditSchema)
+@blueprint.response(200, CabinetSchema)
+def audit_cabinet(body: dict[str, Any], code: str) -> Any:
+    """Somebody has walked along the cabinet with its worksheet; the next time is in a week."""
+    atomic(audit.walked, code, body["note"], _desk())
+    return cabinets.cabinet(db.session(), code, clock.now())
+
+
 @blueprint.post("/cabinets/<string:code>/extend")
 @requires(*DESK)
 @blueprint.arguments(ExtensionSchema)
@@ -182,6 +195,16 @@ def set_parcel_aside(body: dict[str, Any], parcel_id: int) -> Any:
     return by_hand.stands(db.session(), parcel_id)
 
 
+@by_an_operator.post("/parcels/<int:parcel_id>/restore")
+@requires(*DESK)
+@by_an_operator.arguments(RestoreSchema)
+@by_an_operator.response(200, ParcelStandsSchema)
+def restore_parcel(body: dict[str, Any], parcel_id: int) -> Any:
+    """The parcel was set aside by mistake, was found again, or is whose the desk says it is."""
+    atomic(restoring.restore, parcel_id, _desk(), **body)
+    return by_hand.stands(db.session(), parcel_id)
+
+
 @by_an_operator.post("/parcels/<int:parcel_id>/waive")
 @requires(*DESK)
 @by_an_operator.arguments(ReasonSchema)
@@ -222,7 +245,7 @@ def print_dispute(parcel_id: int) -> Response:
 
 
 def _file(parcel_id: int) -> dict[str, Any]:
-    reader = Reader(current().id, current().role)
+    reader = Reader(current().id, current().role, current().household_id)
     return dispute.dispute_file(db.session(), parcel_id, reader, clock.now())
 
 
@@ -235,5 +258,5 @@ def _said() -> Said:
     return Said(f"person:{current().id}", now, now)
 
 
-def _ours() -> Community:
-    return Community(settings().zone, settings().secret_key)
+def _ours() -> Premises:
+    return Premises(settings().zone, settings().secret_key)

@@ -6,14 +6,44 @@ from typing import Any
 from psycopg.rows import DictRow
 from sqlalchemy.orm import Session
 
-from core.db import driver
+from core.db import driver, send
 from identity.channels import masked_phone
 from inspection import worksheet
-from inspection.compartments import doors, since
+from inspection.compartments import cabinet_in_hand, doors, since
+from inspection.corrections import Desk
 from inspection.worksheet import Door
 from lockers.clocks import rules_in_force
 from lockers.lifecycle import Phase
 from storage.rules import LockerRules
+
+AUDIT_DUE = "audit-due"
+DONE = "已巡检"
+
+AUDITED = """
+UPDATE cabinet SET audited_at = greatest(audited_at, %(now)s) WHERE id = %(cabinet)s
+"""
+
+RESOLVE = """
+UPDATE exception_case SET resolved_at = %(now)s, resolved_by = %(person)s, resolution = %(note)s
+WHERE subject = 'cabinet' AND subject_id = %(cabinet)s AND reason = %(due)s
+  AND resolved_at IS NULL
+"""
+
+
+def walked(session: Session, code: str, note: str | None, desk: Desk) -> None:
+    """Somebody has walked along the doors of a cabinet, whatever was found; Problem 404.
+
+    The note is what the audit that was due is resolved with.
+    """
+    connection = driver(session)
+    values = {
+        "cabinet": cabinet_in_hand(connection, code),
+        "now": desk.said.now,
+        "person": desk.person_id,
+        "note": note or DONE,
+        "due": AUDIT_DUE,
+    }
+    send(connection, [(AUDITED, values), (RESOLVE, values)])
 
 
 def rows(session: Session, code: str, now: datetime) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from core.db import Statement, driver, fetch_row, send
 from core.errors import Problem, not_found
 from core.sealing import unseal
 from lockers import codes, custody, record
-from lockers.custody import Community
+from lockers.custody import Premises
 from lockers.lifecycle import INSIDE, Happening, Phase, Step
 from lockers.pickups import STAFF
 from lockers.record import Said
@@ -60,7 +60,7 @@ def stands(session: Session, parcel_id: int) -> DictRow:
 
 
 def open_code(
-    session: Session, parcel_id: int, reason: str, person_id: int, said: Said, ours: Community
+    session: Session, parcel_id: int, reason: str, person_id: int, said: Said, ours: Premises
 ) -> OpenCode:
     """A code that opens the parcel's door once, within 15 minutes, for whoever works here.
 
@@ -97,7 +97,7 @@ def remove(
     session: Session,
     parcel_id: int,
     said: Said,
-    ours: Community,
+    ours: Premises,
     *,
     reason: str,
     photo: str,
@@ -118,9 +118,7 @@ def remove(
     send(connection, step(row, Step.RECLAIMED, said, ours, by=STAFF, **proof))
 
 
-def give_back(
-    session: Session, parcel_id: int, said: Said, ours: Community, *, reason: str
-) -> None:
+def give_back(session: Session, parcel_id: int, said: Said, ours: Premises, *, reason: str) -> None:
     """The parcel goes back to its sender. Problem 404; 409 unless it was taken out or set aside."""
     connection = driver(session)
     row = custody.in_hand(connection, parcel_id)
@@ -136,7 +134,7 @@ def set_aside(
     session: Session,
     parcel_id: int,
     said: Said,
-    ours: Community,
+    ours: Premises,
     *,
     reason: str,
     note: str | None = None,
@@ -160,7 +158,7 @@ def step(
     row: DictRow,
     what: Step,
     said: Said,
-    ours: Community,
+    ours: Premises,
     *,
     reason: str | None = None,
     **data: Any,

@@ -6,9 +6,11 @@ from typing import Any
 from psycopg.rows import DictRow, dict_row
 from sqlalchemy.orm import Session
 
-from core.db import driver
+from core.db import Connection, driver, fetch_row
 from core.errors import not_found
 from identity.channels import masked_phone
+
+CABINET = "SELECT id FROM cabinet WHERE code = %(code)s FOR NO KEY UPDATE"
 
 # Whatever parcel holds the door or lies behind it.
 DOORS = """
@@ -21,6 +23,14 @@ LEFT JOIN parcel p ON p.id = k.parcel_id
 WHERE cab.code = %(code)s AND (%(number)s::int IS NULL OR k.number = %(number)s)
 ORDER BY k.number
 """
+
+
+def cabinet_in_hand(connection: Connection, code: str) -> int:
+    """Lock a cabinet, so that nobody else changes its doors or parcels; its id. Problem 404."""
+    cabinet = fetch_row(connection, (CABINET, {"code": code}))
+    if cabinet is None:
+        raise not_found("cabinet")
+    return int(cabinet["id"])
 
 
 def doors(session: Session, code: str, number: int | None = None) -> list[DictRow]:

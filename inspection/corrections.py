@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from core.db import Connection, Statement, driver, fetch_row, send
 from core.errors import Problem, not_found
 from inspection.by_hand import step
+from inspection.compartments import cabinet_in_hand
 from lockers import custody, record
-from lockers.custody import Community
+from lockers.custody import Premises
 from lockers.lifecycle import ENDED, NO_SCAN, STILL_INSIDE, Phase, Step
 from lockers.models import BLOCKED, FREE, HELD, NEEDS_CHECK, OCCUPIED
 from lockers.record import Said
@@ -28,8 +29,6 @@ PUT = (BLOCKED, FREE, NEEDS_CHECK)
 MISMATCH, MISSING, MISDELIVERED = "sensor-mismatch", "missing", "misdelivered"
 IN_USE_AGAIN = ("door-fault", "door-left-open", MISMATCH)
 EVENTS = {BLOCKED: "door.blocked", NEEDS_CHECK: "door.check_asked", FREE: "door.returned"}
-
-CABINET = "SELECT id FROM cabinet WHERE code = %(code)s FOR NO KEY UPDATE"
 
 DOOR = """
 SELECT k.id, k.cabinet_id, k.number, k.state, k.reason, k.parcel_id, p.phase,
@@ -53,7 +52,7 @@ WHERE subject = 'compartment' AND subject_id = %(door)s AND reason = ANY (%(reas
 
 # A parcel of that waybill that has not left this cabinet for good.
 KNOWN = """
-SELECT id, phase, reason FROM parcel
+SELECT id FROM parcel
 WHERE cabinet_id = %(cabinet)s AND tracking_number = %(waybill)s AND phase <> ALL (%(ended)s)
 ORDER BY id DESC LIMIT 1
 """
@@ -67,7 +66,7 @@ class Desk:
 
     person_id: int
     said: Said
-    ours: Community
+    ours: Premises
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ def put(session: Session, code: str, number: int, state: str, reason: str, desk:
         return
     inside = door["parcel_id"] is not None
     if door["phase"] == Phase.RESERVED:
-        _step(connection, door["parcel_id"], Step.RELEASED, desk)
+        _step(connection, door, Step.RELEASED, desk)
         inside = False
     statements: list[Statement] = []
     after = OCCUPIED if state == FREE and inside else state
@@ -152,7 +151,7 @@ def _for_another(
         raise Problem(409, "nothing-recorded", "No parcel is recorded behind this door.")
     if door["parcel_reason"] == MISDELIVERED:
         return False, OCCUPIED
-    _step(connection, door["parcel_id"], Step.EXCEPTED, desk, reason=MISDELIVERED)
+    _step(connection, door, Step.EXCEPTED, desk, reason=MISDELIVERED)
     return True, OCCUPIED
 
 
@@ -164,7 +163,7 @@ def _with_parcel(
     if recorded and (unnamed or waybill == door["tracking_number"]):
         unseen = door["phase"] == Phase.RESERVED
         if unseen:
-            _step(connection, door["parcel_id"], Step.DEPOSITED, desk)
+            _step(connection, door, Step.DEPOSITED, desk)
         return unseen, OCCUPIED
     if recorded and finding.found == "parcel":
         detail = "Another parcel is recorded there: say other-parcel if it is not inside."
@@ -180,46 +179,55 @@ def _with_parcel(
 def _gone(connection: Connection, door: DictRow, desk: Desk) -> None:
     """The recorded parcel is not there: never put in, or missing."""
     if door["phase"] == Phase.RESERVED:
-        _step(connection, door["parcel_id"], Step.RELEASED, desk)
+        _step(connection, door, Step.RELEASED, desk)
     else:
-        _step(connection, door["parcel_id"], Step.EXCEPTED, desk, reason=MISSING)
+        _step(connection, door, Step.EXCEPTED, desk, reason=MISSING)
 
 
 def _lies_there(connection: Connection, door: DictRow, waybill: str, desk: Desk) -> None:
     """A parcel of this waybill lies behind the door, whatever is known of it so far."""
+    row = _known(connection, door, waybill) or _unheard_of(connection, door, waybill, desk)
+    odd = row["phase"] == Phase.EXCEPTION and row["reason"] not in STILL_INSIDE
+    why = NO_SCAN if odd else None
+    send(connection, step(row, Step.DEPOSITED, desk.said, desk.ours, reason=why))
+
+
+def _known(connection: Connection, door: DictRow, waybill: str) -> DictRow | None:
+    """The parcel of a waybill that is here, to ourselves."""
     wanted = {"cabinet": door["cabinet_id"], "waybill": waybill, "ended": sorted(ENDED)}
     known = fetch_row(connection, (KNOWN, wanted))
-    if known is None:
-        known = fetch_row(connection, (NEW, {}))
-        assert known is not None  # noqa: S101 - a sequence always answers
-        send(
-            connection,
-            [record.appeared(known["id"], door["cabinet_id"], waybill, desk.said.now)],
-        )
-    odd = known.get("phase") == Phase.EXCEPTION and known["reason"] not in STILL_INSIDE
-    why = NO_SCAN if odd else None
-    _step(connection, known["id"], Step.DEPOSITED, desk, reason=why, number=door["number"])
+    row = custody.in_hand(connection, known["id"], door["number"]) if known else None
+    return row if row and _is_here(row, door) else None
+
+
+def _unheard_of(connection: Connection, door: DictRow, waybill: str, desk: Desk) -> DictRow:
+    new = fetch_row(connection, (NEW, {}))
+    assert new is not None  # noqa: S101 - a sequence always answers
+    send(connection, [record.appeared(new["id"], door["cabinet_id"], waybill, desk.said.now)])
+    return custody.in_hand(connection, new["id"], door["number"])
 
 
 def _step(
-    connection: Connection,
-    parcel_id: int,
-    what: Step,
-    desk: Desk,
-    *,
-    reason: str | None = None,
-    number: int | None = None,
+    connection: Connection, door: DictRow, what: Step, desk: Desk, *, reason: str | None = None
 ) -> None:
-    row = custody.in_hand(connection, parcel_id, number)
-    send(connection, step(row, what, desk.said, desk.ours, reason=reason))
+    """A step of the parcel that the door has; what is held elsewhere by now is left alone."""
+    row = custody.in_hand(connection, door["parcel_id"])
+    if _is_here(row, door):
+        send(connection, step(row, what, desk.said, desk.ours, reason=reason))
+
+
+def _is_here(row: DictRow, door: DictRow) -> bool:
+    """Whether a parcel is still at the cabinet of a door.
+
+    Its courier may go on to another cabinet, which locks that one only.
+    """
+    return bool(row["cabinet_id"] == door["cabinet_id"])
 
 
 def _locked(connection: Connection, code: str, number: int) -> DictRow:
     """The door as it is, with its cabinet locked; Problem 404."""
-    cabinet = fetch_row(connection, (CABINET, {"code": code}))
-    if cabinet is None:
-        raise not_found("cabinet")
-    door = fetch_row(connection, (DOOR, {"cabinet": cabinet["id"], "number": number}))
+    cabinet_id = cabinet_in_hand(connection, code)
+    door = fetch_row(connection, (DOOR, {"cabinet": cabinet_id, "number": number}))
     if door is None:
         raise not_found("compartment")
     return door

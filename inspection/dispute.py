@@ -4,7 +4,6 @@ Whatever has expired since (phones, messages of devices) is missing and nothing 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,12 +12,14 @@ from sqlalchemy.orm import Session
 
 from core.db import Connection, driver
 from core.errors import not_found
+from core.logs import mask
 from couriers import couriers
 from identity.channels import masked_phone
 from identity.deliveries import masked_text
 from identity.models import COURIER, RESIDENT
 from inspection import chain
 from inspection.chain import Link
+from parcels.parcels import Reader
 
 ATTEMPTS = frozenset({"code.failed", "code.locked"})
 
@@ -93,14 +94,6 @@ _NOT_SHOWN = ("courier_id", "recipient_id", "compartment_id", "cabinet_id", "rec
 _PLACE = ("cabinet", "cabinet_name", "address", "compartment")
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Who asks for a file."""
-
-    person_id: int
-    role: str
-
-
 def dispute_file(session: Session, parcel_id: int, reader: Reader, now: datetime) -> dict[str, Any]:
     """Everything about a parcel as JSON, instants in UTC.
 
@@ -122,7 +115,7 @@ def dispute_file(session: Session, parcel_id: int, reader: Reader, now: datetime
     file = {
         "made_at": now,
         "parcel": {name: parcel[name] for name in parcel if name not in (*_NOT_SHOWN, *_PLACE)}
-        | {"phone": phone if own else masked_phone(phone)},
+        | {"phone": phone if own else masked_phone(phone), "courier": _masked(parcel["courier"])},
         "place": {name: parcel[name] for name in _PLACE},
         "consent": _consent(connection, parcel, events),
         **_chained(events),
@@ -136,6 +129,11 @@ def dispute_file(session: Session, parcel_id: int, reader: Reader, now: datetime
     }
     shown: dict[str, Any] = _plain(file)
     return shown
+
+
+def _masked(code: str | None) -> str | None:
+    """Some couriers are called by their phone."""
+    return code and mask(code)
 
 
 def _may(session: Session, parcel: DictRow, reader: Reader) -> bool:

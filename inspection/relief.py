@@ -7,7 +7,8 @@ from psycopg.rows import DictRow, dict_row
 from sqlalchemy.orm import Session
 
 from core.db import Statement, driver, send
-from core.errors import Problem, not_found
+from core.errors import Problem
+from inspection.compartments import cabinet_in_hand
 from lockers import custody, record
 from lockers.clocks import clock_of
 from lockers.lifecycle import INSIDE, Phase
@@ -23,8 +24,6 @@ EXTEND = """
 UPDATE parcel SET extra_free_hours = %(hours)s, free_until = %(free_until)s, due_at = %(now)s
 WHERE id = %(parcel)s
 """
-
-CABINET = "SELECT id FROM cabinet WHERE code = %(code)s FOR NO KEY UPDATE"
 
 WAITING = """
 SELECT id FROM parcel WHERE cabinet_id = %(cabinet)s AND phase = ANY (%(phases)s) ORDER BY id
@@ -55,7 +54,7 @@ def extend(
         raise Problem(409, "not-waiting", "This parcel does not wait.", phase=row["phase"])
     if row["extra_free_hours"] + hours > LONGEST_HOURS:
         raise Problem(409, "extended-enough", "This parcel was extended by a year.")
-    send(connection, list(_longer(row, hours, reason, said, zone)))
+    send(connection, list(longer(row, hours, reason, said, zone)))
 
 
 def extend_cabinet(
@@ -66,22 +65,20 @@ def extend_cabinet(
     Problem 404.
     """
     connection = driver(session)
+    wanted = {"cabinet": cabinet_in_hand(connection, code), "phases": sorted(INSIDE)}
     with connection.cursor(row_factory=dict_row) as cursor:
-        cabinet = cursor.execute(CABINET, {"code": code}).fetchone()
-        if cabinet is None:
-            raise not_found("cabinet")
-        wanted = {"cabinet": cabinet["id"], "phases": sorted(INSIDE)}
         waiting = [row["id"] for row in cursor.execute(WAITING, wanted)]
     rows = [custody.in_hand(connection, parcel_id) for parcel_id in waiting]
-    longer = [row for row in rows if row["extra_free_hours"] + hours <= LONGEST_HOURS]
-    for row in longer:
-        send(connection, list(_longer(row, hours, reason, said, zone)))
-    return len(longer)
+    spared = [row for row in rows if row["extra_free_hours"] + hours <= LONGEST_HOURS]
+    for row in spared:
+        send(connection, list(longer(row, hours, reason, said, zone)))
+    return len(spared)
 
 
-def _longer(
+def longer(
     row: DictRow, hours: int, reason: str, said: Said, zone: ZoneInfo
 ) -> Iterator[Statement]:
+    """The parcel of a look's row may stay so many hours longer for nothing."""
     total, parcel_id = row["extra_free_hours"] + hours, row["parcel_id"]
     clock = clock_of({**row, "extra_free_hours": total}, zone)
     free_until = fees.free_until(clock, row["deposited_at"])

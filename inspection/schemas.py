@@ -9,6 +9,7 @@ from inspection.by_hand import SET_ASIDE
 from inspection.corrections import FOUND, PUT
 from inspection.relief import MOST_HOURS
 from lockers.allocation import SIZES
+from lockers.deposits import RECIPIENT_PHONE
 from parcels.schemas import WAYBILL, answer
 from storage.rules import SITES
 
@@ -19,6 +20,9 @@ ADDRESS = validate.Length(1, 128)
 WHY = validate.And(
     validate.Length(1, 200), validate.Regexp(r"(?s)\A.*\S", error="must say something")
 )
+
+
+PHONE = validate.Regexp(RECIPIENT_PHONE, error="a mobile number of 11 digits")
 
 
 def why() -> fields.String:
@@ -37,6 +41,9 @@ class CabinetSchema(ma.Schema):
     active = fields.Boolean()
     health = fields.String(validate=validate.OneOf(["online", "late", "offline"]))
     cameras = fields.String(validate=validate.OneOf(["ok", "down"]))
+    audited_at = fields.AwareDateTime(
+        allow_none=True, metadata={"description": "when somebody last walked along its doors"}
+    )
     compartments = fields.Integer()
     S = fields.Integer()
     M = fields.Integer()
@@ -141,6 +148,12 @@ class WorksheetRowSchema(ma.Schema):
     look_for = fields.String()
 
 
+class AuditSchema(Schema):
+    """Somebody has walked along a cabinet with its worksheet."""
+
+    note = fields.String(load_default=None, allow_none=True, validate=WHY)
+
+
 class ReasonSchema(Schema):
     """Why something is done by hand."""
 
@@ -167,6 +180,19 @@ class SetAsideSchema(Schema):
 
     reason = fields.String(required=True, validate=validate.OneOf(SET_ASIDE))
     note = fields.String(load_default=None, allow_none=True, validate=WHY)
+
+
+class RestoreSchema(ReasonSchema):
+    """Why a parcel can be fetched after all; where it lies, and whose it is, if that is new."""
+
+    compartment = fields.Integer(
+        load_default=None,
+        allow_none=True,
+        strict=True,
+        validate=validate.Range(1, MOST_NUMBER),
+        metadata={"description": "needed where the record names none"},
+    )
+    recipient_phone = fields.String(load_default=None, allow_none=True, validate=PHONE)
 
 
 class ExtensionSchema(ReasonSchema):

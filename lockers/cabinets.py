@@ -19,8 +19,8 @@ from lockers.models import STATES, Cabinet, Compartment
 KIND = "cabinet"
 
 CABINETS = """
-SELECT cab.code, cab.name, cab.address, cab.site, cab.low_rows, cab.active, d.code AS device,
-    cab.cameras_down_at, d.last_seen_at, doors.kinds
+SELECT cab.code, cab.name, cab.address, cab.site, cab.low_rows, cab.active, cab.audited_at,
+    d.code AS device, cab.cameras_down_at, d.last_seen_at, doors.kinds
 FROM cabinet cab
 JOIN device d ON d.id = cab.device_id
 LEFT JOIN LATERAL (

@@ -1,6 +1,7 @@
 """The fee clock of one parcel, from a row: its rules, its calendar, when its recipient is away."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 from psycopg.rows import dict_row
 
 from core.db import Connection
+from lockers.consent import DESK
 from storage.fees import Clock
 from storage.rules import LockerRules, parse_rules
 from tariffs.days import kind_of, overrides
@@ -16,13 +18,14 @@ from tariffs.days import kind_of, overrides
 Row = Mapping[str, Any]
 
 # What a clock needs of a parcel `p`, its terms and its cabinet `cab`.
-CLOCK = """
+CLOCK = f"""
+    p.reserved_at IS NULL OR p.consent = '{DESK}' AS unasked,
     p.member, p.extra_free_hours, terms.id AS terms_id, terms.version AS terms_version,
     terms.rules AS terms_rules, cab.site,
     (SELECT jsonb_object_agg(day, kind) FROM calendar_day) AS calendar,
     (SELECT jsonb_agg(jsonb_build_array(v.starts_on, v.ends_on)) FROM locker_vacation v
-     WHERE v.person_id = p.recipient_id) AS vacations
-"""
+     WHERE v.person_id = p.recipient_id AND v.ends_on >= p.recorded_at::date - 1) AS vacations
+"""  # noqa: S608 - a constant of ours
 
 TERMS_OF = "LEFT JOIN locker_terms terms ON terms.id = p.terms_id"
 
@@ -51,10 +54,10 @@ def rules_of(stored: Mapping[str, Any] | None) -> LockerRules:
 
 
 def clock_of(row: Row, zone: ZoneInfo) -> Clock:
-    """The clock of a row that has the columns of `CLOCK`."""
-    decreed = overrides(row["calendar"])
+    """The clock of a row that has the columns of `CLOCK`; whoever was never asked pays nothing."""
+    decreed, rules = overrides(row["calendar"]), rules_of(row["terms_rules"])
     return Clock(
-        rules=rules_of(row["terms_rules"]),
+        rules=replace(rules, step_fen=0) if row["unasked"] else rules,
         zone=zone,
         site=row["site"],
         kind_of=lambda day: kind_of(day, decreed),

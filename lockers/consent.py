@@ -10,6 +10,9 @@ from typing import Literal
 OK, WHEN_ABSENT, NEVER = "ok", "when-absent", "never"
 CHOICES = (OK, WHEN_ABSENT, NEVER)
 
+DESK = "desk"
+"""What a deposit rests on whose recipient was told by the desk only: nobody had asked before."""
+
 Answer = Literal["yes", "no", "ask"]
 
 

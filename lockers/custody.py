@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from psycopg.errors import SerializationFailure
 from psycopg.rows import DictRow, dict_row
 
 from core.db import Connection, Statement, pipeline
@@ -17,7 +18,6 @@ from core.errors import not_found
 from devices import exceptions
 from identity import notices
 from ledger.charges import NewCharge, raised
-from ledger.payments import NewPayment, received
 from lockers import codes, record, telling, texts
 from lockers.clocks import clock_of
 from lockers.lifecycle import (
@@ -33,6 +33,7 @@ from lockers.look import CABINET_OF, LOOK_AT
 from lockers.record import Said
 from storage import due, fees
 from storage.due import Waiting
+from tariffs.lines import Fee
 
 Row = Mapping[str, Any]
 
@@ -43,9 +44,13 @@ STILL_OPEN = timedelta(minutes=10)
 """Who takes a parcel out within this time after the code opened the door pays as of then."""
 
 
+PUT_IN = frozenset({Step.DEPOSITED, Step.REFUSED, Step.RESTORED})
+"""Steps after which the parcel lies behind the door that was named."""
+
+
 @dataclass(frozen=True, slots=True)
-class Community:
-    """What every consequence needs besides the parcel."""
+class Premises:
+    """What every consequence needs besides the parcel: the community's zone and key."""
 
     zone: ZoneInfo
     secret_key: str
@@ -55,17 +60,21 @@ def in_hand(connection: Connection, parcel_id: int, number: int | None = None) -
     """Lock a parcel with its cabinet, and read what `happens` depends on; Problem 404.
 
     `number` names a compartment of the cabinet that the step is about, if not the parcel's own.
+    SerializationFailure, to be tried again, when the parcel is just being held at another cabinet.
     """
     values = {"parcel": parcel_id, "number": number}
     with pipeline(connection), connection.cursor(row_factory=dict_row) as cursor:
-        connection.execute(CABINET_OF, values)
+        locked = connection.cursor(row_factory=dict_row).execute(CABINET_OF, values)
         row = cursor.execute(LOOK_AT, values).fetchone()
+        cabinet = locked.fetchone()
     if row is None:
         raise not_found("parcel")
+    if row["at_cabinet_id"] != (cabinet and cabinet["id"]):
+        raise SerializationFailure("the parcel is just being held at another cabinet")
     return row
 
 
-def happens(row: Row, new: Happening, said: Said, ours: Community, **data: Any) -> list[Statement]:
+def happens(row: Row, new: Happening, said: Said, ours: Premises, **data: Any) -> list[Statement]:
     """The statements for one more step of a parcel's life; `row` is a look's.
 
     A step that is known already, at the same instant, changes nothing.
@@ -87,7 +96,7 @@ def happens(row: Row, new: Happening, said: Said, ours: Community, **data: Any) 
     statements += _deposit_charged(row, life, said)
     statements += _over(row, before, life, said, ours)
     statements += _collected(row, life, said, ours)
-    return [*statements, *_cases(row, life, said.now)]
+    return [*statements, *_cases(row, before, life, said.now)]
 
 
 def happenings(row: Row) -> list[Happening]:
@@ -116,7 +125,7 @@ def _appeared(row: Row, said: Said) -> list[Statement]:
 
 def _placed(row: Row, life: Life, new: Happening) -> tuple[Life, bool]:
     """Two parcels cannot lie behind one door: then a person must look."""
-    claims = new.step in {Step.DEPOSITED, Step.REFUSED} and life.takes_a_door
+    claims = new.step in PUT_IN and life.takes_a_door
     theirs = row["door_parcel_id"] not in {None, row["parcel_id"]} or row["door_id"] is None
     if not (claims and theirs):
         return life, False
@@ -132,13 +141,15 @@ def _door(row: Row, life: Life, new: Happening) -> Iterator[Statement]:
         if own is not None:
             yield record.door_left(parcel_id)
         return
-    if new.step in {Step.DEPOSITED, Step.REFUSED} and named is not None:
+    if new.step in PUT_IN and named is not None:
         if own not in {None, named}:
             yield record.door_left(parcel_id, but=named)
         yield record.door_taken(parcel_id, named)
+    elif life.phase is Phase.EXCEPTION and own is not None:
+        yield record.door_taken(parcel_id, own)  # a hold has no end of its own any more
 
 
-def _waiting(row: Row, life: Life, said: Said, ours: Community) -> Iterator[Statement]:
+def _waiting(row: Row, life: Life, said: Said, ours: Premises) -> Iterator[Statement]:
     """A parcel that waits has a code, a term, and somebody who was told of it."""
     if not life.waits or row["has_code"] or not row["recipient_phone"] or not life.deposited_at:
         return
@@ -148,7 +159,9 @@ def _waiting(row: Row, life: Life, said: Said, ours: Community) -> Iterator[Stat
     yield record.happened(parcel_id, "code.issued", said)
     clock = clock_of(row, ours.zone)
     free_until = fees.free_until(clock, life.deposited_at)
-    yield telling.told(row, "parcel-deposited", clock, life.deposited_at, said, secret=code.sealed)
+    yield from telling.told(
+        row, "parcel-deposited", clock, life.deposited_at, said, secret=code.sealed
+    )
     waiting = Waiting(life.deposited_at, free_until)
     due_at = due.next_due(clock.rules, waiting, telling.quiet_of(row, clock.rules), ours.zone)
     yield record.STORE, {"parcel": parcel_id, "free_until": free_until, "due": due_at}
@@ -182,7 +195,7 @@ def _deposit_charged(row: Row, life: Life, said: Said) -> Iterator[Statement]:
     yield record.happened(row["parcel_id"], "deposit.charged", said, amount_fen=fee_fen)
 
 
-def _over(row: Row, before: Life, life: Life, said: Said, ours: Community) -> Iterator[Statement]:
+def _over(row: Row, before: Life, life: Life, said: Said, ours: Premises) -> Iterator[Statement]:
     """A parcel that does not wait any more has no code, and nothing left to be told."""
     if not before.waits and not row["has_code"]:
         return
@@ -193,52 +206,49 @@ def _over(row: Row, before: Life, life: Life, said: Said, ours: Community) -> It
     yield notices.cancelled("parcel", parcel_id, erase_secrets=True, at=now)
     kind = "parcel-refused" if life.reason == REFUSED else f"parcel-{life.phase}"
     if before.waits and row["recipient_phone"] and kind in texts.NOTICES:
-        yield telling.told(row, kind, clock_of(row, ours.zone), life.deposited_at, said)
+        yield from telling.told(row, kind, clock_of(row, ours.zone), life.deposited_at, said)
 
 
-def _collected(row: Row, life: Life, said: Said, ours: Community) -> Iterator[Statement]:
-    """Storage is charged when the parcel is gone: an arrear of the household, never a lock-in."""
+def _collected(row: Row, life: Life, said: Said, ours: Premises) -> Iterator[Statement]:
+    """Storage is charged when the parcel is gone: an arrear of the household, never a lock-in.
+
+    What was charged before we heard that it was less is taken back as far as it is unpaid.
+    """
+    charged_fen: int | None = row["fee_fen"]
     if life.phase is not Phase.COLLECTED or not life.deposited_at or not life.ended_at:
-        if row["fee_fen"]:  # it was charged before we heard that the recipient never took it
-            yield from credited(row, row["owed_fen"], "未取走，免收保管费", said)
-        return
-    if row["fee_fen"] is not None or not life.reserved_at:  # who was never asked owes nothing
-        return
-    at = paid_moment(row, life.ended_at)
-    fee = fees.fee(clock_of(row, ours.zone), life.deposited_at, at)
-    parcel_id, total_fen, household_id = row["parcel_id"], fee.total_fen, row["household_id"]
+        yield from credited(row, charged_fen or 0, "未取走，免收保管费", said)
+    elif life.reserved_at:  # who was never asked owes nothing
+        at = paid_moment(row, life.ended_at)
+        fee = fees.fee(clock_of(row, ours.zone), life.deposited_at, at)
+        if charged_fen is None:
+            yield from _charged(row, fee, life.ended_at, said)
+        else:
+            yield from credited(row, charged_fen - fee.total_fen, "取件更早，减免保管费", said)
+
+
+def _charged(row: Row, fee: Fee, at: datetime, said: Said) -> Iterator[Statement]:
+    parcel_id, total_fen = row["parcel_id"], fee.total_fen
     yield record.COST, {"parcel": parcel_id, "fee": total_fen}
     if not total_fen:
         return
-    yield raised(
-        NewCharge(
-            kind="fee",
-            source="parcel",
-            source_id=parcel_id,
-            income=LOCKER,
-            household_id=household_id,
-            owner_household_id=None,
-            amount_fen=total_fen,
-            occurred_at=life.ended_at,
-            lines=[line.as_json() for line in fee.lines],
-        )
+    charge = NewCharge(
+        kind="fee",
+        source="parcel",
+        source_id=parcel_id,
+        income=LOCKER,
+        household_id=row["household_id"],
+        owner_household_id=None,
+        amount_fen=total_fen,
+        occurred_at=at,
+        lines=[line.as_json() for line in fee.lines],
     )
+    yield raised(charge)
     yield record.happened(parcel_id, "fee.charged", said, amount_fen=total_fen)
-    if household_id and row["balance_fen"] >= total_fen:
-        yield received(
-            NewPayment(
-                source="parcel",
-                source_id=parcel_id,
-                method="balance",
-                amount_fen=total_fen,
-                household_id=household_id,
-                occurred_at=life.ended_at,
-            )
-        )
 
 
 def credited(row: Row, amount_fen: int, why: str, said: Said) -> Iterator[Statement]:
-    """Take back what is unpaid of a storage fee, with the reason as its line."""
+    """Take back so much of a storage fee, as far as it is unpaid, with the reason as its line."""
+    amount_fen = min(amount_fen, row["owed_fen"])
     if amount_fen <= 0:
         return
     line = {"label": why, "units": 1, "unit_fen": -amount_fen, "amount_fen": -amount_fen}
@@ -258,13 +268,17 @@ def credited(row: Row, amount_fen: int, why: str, said: Said) -> Iterator[Statem
     yield record.happened(row["parcel_id"], "fee.waived", said, amount_fen=amount_fen, why=why)
 
 
-def _cases(row: Row, life: Life, now: datetime) -> Iterator[Statement]:
+def _cases(row: Row, before: Life, life: Life, now: datetime) -> Iterator[Statement]:
     """What does not fit is shown to operators, and taken back when it is explained."""
+    were, are = _wrong(before), _wrong(life)
+    for reason in sorted(are - were):
+        yield exceptions.reopened("parcel", row["parcel_id"], reason, now)
+    if explained := were - are:
+        yield record.explained(row["parcel_id"], sorted(explained), now)
+
+
+def _wrong(life: Life) -> set[str]:
     wrong = set(life.anomalies)
     if life.phase is Phase.EXCEPTION and life.reason:
         wrong.add(life.reason)
-    shown = set(row["cases"] or ())
-    for reason in sorted(wrong - shown):
-        yield exceptions.raised("parcel", row["parcel_id"], reason, None, now)
-    if gone := shown - wrong:
-        yield record.explained(row["parcel_id"], sorted(gone), now)
+    return wrong

@@ -11,7 +11,10 @@ from lockers.lifecycle import INSIDE, Phase
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The same courier's same waybill, asked for before and not ended; and its door."""
+    """The same courier's same waybill, asked for before and not ended; and its door.
+
+    `compartment` is None where that is elsewhere, broken, or was given for another size.
+    """
 
     phase: Phase
     compartment: int | None
@@ -40,6 +43,7 @@ class Facts:
     in_service: bool
     camera_down: bool
     courier_active: bool
+    courier_welcome: bool
     damaged: bool
     asked: Asked
     before: Before | None
@@ -96,6 +100,8 @@ def _unfit(facts: Facts) -> str | None:
         return "camera-down"
     if not facts.courier_active:
         return "courier-blocked"
+    if not facts.courier_welcome:
+        return "courier-unknown"
     return "damaged" if facts.damaged else None
 
 

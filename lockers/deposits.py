@@ -9,21 +9,20 @@ from zoneinfo import ZoneInfo
 from psycopg.rows import DictRow, dict_row
 from structlog.contextvars import bind_contextvars
 
-from core.db import Connection, Statement, pipeline, send
-from core.errors import Problem
+from core.db import Connection, Statement, pipeline
 from core.metrics import DECISIONS
 from couriers import couriers
 from devices import events
 from devices.events import Event, Receipt
-from devices.registry import unknown_device
 from identity.models import PHONE
 from lockers import deposit, record, texts
 from lockers.allocation import SIZES, Free
 from lockers.clocks import rules_of
 from lockers.consent import Asked
 from lockers.deposit import Before, Facts, Outcome, Purse
+from lockers.hearing import book, known_cabinet, when
 from lockers.lifecycle import Phase, Step
-from lockers.look import ELSEWHERE, LOOK_DEPOSIT, ONE_CABINET
+from lockers.look import ELSEWHERE, LOOK_DEPOSIT, ONE_CABINET, ONE_COMPANY
 from lockers.record import Said
 from storage.rules import LockerRules
 
@@ -31,6 +30,12 @@ Row = Mapping[str, Any]
 
 RECIPIENT_PHONE = rf"{PHONE[:-1]}\Z"
 """Parcels come for whoever has this mobile number."""
+
+WAYBILL = r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z"
+"""The number of a parcel, as couriers' companies write them."""
+
+USABLE = frozenset({"held", "open"})
+"""States of a held compartment that may be opened again for its courier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +68,17 @@ def ask(
     row = _look(connection, event, token_digest, wish, zone)
     if row["seen_at"] is not None:
         return events.again(event, row, _told(deposit.Outcome("refuse", "replayed")))
-    rules, at = rules_of(row["terms_rules"]), events.when(event, row)
+    rules, at = rules_of(row["terms_rules"]), when(event, row)
     outcome = deposit.decide(_facts(event, row, rules, wish))
     until = at + timedelta(minutes=rules.hold_minutes)
     answer = _told(outcome, parcel_id=_parcel_id(row, outcome), hold_until=until)
     if outcome.reason == "cabinet-full":
         answer["elsewhere"] = _elsewhere(connection, row["cabinet_id"], wish.size)
     statements = _held(event, row, outcome, wish, at, until) if outcome.opens else []
-    send(connection, events.written(event, row, answer, statements))
+    book(connection, event, row, answer, statements)
     DECISIONS.labels(event.type, outcome.action, outcome.reason).inc()
     bind_contextvars(device=row["device"], reason=outcome.reason)
     return Receipt(event.key, False, event.recorded_at, answer)
-
-
-def known_cabinet(row: DictRow | None) -> DictRow:
-    """The row of a look; Problem 401 for an unknown token, 403 for a device that is no cabinet."""
-    if row is None:
-        raise unknown_device()
-    if row["cabinet_id"] is None:
-        raise Problem(403, "no-cabinet", "This device is no parcel cabinet.")
-    return row
 
 
 def _look(
@@ -101,6 +97,7 @@ def _look(
     with pipeline(connection), connection.cursor(row_factory=dict_row) as cursor:
         connection.execute(ONE_CABINET, values)
         connection.execute(*couriers.seen(wish.courier))
+        connection.execute(ONE_COMPANY, values)
         return known_cabinet(cursor.execute(LOOK_DEPOSIT, values).fetchone())
 
 
@@ -110,17 +107,18 @@ def _facts(event: Event, row: Row, rules: LockerRules, wish: Wish) -> Facts:
         in_service=row["in_service"],
         camera_down=rules.cameras_required and row["cameras_down_at"] is not None,
         courier_active=row["courier_active"],
+        courier_welcome=row["courier_known"] or rules.unknown_couriers == "accept",
         damaged=wish.damaged,
         asked=Asked(
             known=row["recipient_id"] is not None,
             choice=row["locker"],
-            this_parcel=row["wanted"],
+            this_parcel=row["wanted"] if row["wanted"] is not None else row["wanted_before"],
             agreed=wish.agreed,
             absent=wish.absent,
             delicate=wish.delicate,
             unknown_may_be_asked=rules.unknown_recipients == "ask",
         ),
-        before=_before(row),
+        before=_before(row, wish.size),
         purse=_purse(row),
         free=[Free(**kind) for kind in row["free"] or ()],
         size=wish.size,
@@ -129,12 +127,13 @@ def _facts(event: Event, row: Row, rules: LockerRules, wish: Wish) -> Facts:
     )
 
 
-def _before(row: Row) -> Before | None:
-    """The waybill's life so far; one that is held at another cabinet is held anew here."""
+def _before(row: Row, size: str) -> Before | None:
+    """The waybill's life so far, and the compartment it has that would do for it now."""
     if row["parcel_id"] is None:
         return None
     here = row["parcel_cabinet_id"] == row["cabinet_id"]
-    return Before(Phase(row["phase"]), row["compartment"] if here else None)
+    fits = here and row["held_size"] == size and row["compartment_state"] in USABLE
+    return Before(Phase(row["phase"]), row["compartment"] if fits else None)
 
 
 def _purse(row: Row) -> Purse | None:
@@ -156,7 +155,7 @@ def _held(
     """The parcel is reserved and its compartment held; whoever asks again only holds longer."""
     parcel_id, number = _parcel_id(row, outcome), outcome.compartment
     assert parcel_id is not None and number is not None  # noqa: S101, PT018 - it opens
-    said = Said(f"courier:{wish.courier}", at, event.recorded_at, row["event_id"])
+    said = Said(f"courier:{row['courier_id']}", at, event.recorded_at, row["event_id"])
     values = {
         "id": parcel_id,
         "cabinet": row["cabinet_id"],
@@ -170,13 +169,14 @@ def _held(
         "consent": outcome.consent and outcome.consent.basis,
         "terms": row["terms_id"],
         "member": row["member"],
+        "company": row["company"],
         "deposit_fee": row["deposit_fee_fen"],
         "at": at,
         "now": event.recorded_at,
     }
-    elsewhere = row["parcel_id"] is not None and row["parcel_cabinet_id"] != row["cabinet_id"]
+    moves = row["compartment"] is not None and not outcome.again
     return [
-        *([record.door_left(parcel_id)] if elsewhere else []),
+        *([record.door_left(parcel_id)] if moves else []),
         *record.held(values, number, until, row["cabinet_id"]),
         record.happened(parcel_id, "consent.given", said, basis=values["consent"]),
         record.happened(parcel_id, Step.HELD, said, compartment=number),

@@ -9,26 +9,18 @@ from core.db import Connection, Statement, pipeline, send
 from devices import events, exceptions
 from devices.events import Event, Receipt
 from devices.models import Device
-from lockers.deposits import known_cabinet
+from lockers.hearing import book, known_cabinet, when
 from lockers.look import LOOK_DOOR, ONE_CABINET
 from lockers.record import Said, happened, happened_at_door
 
 Row = Mapping[str, Any]
 
 LEFT_OPEN, FAULT, CLOSED = "door.left_open", "door.fault", "door.closed"
+IN_SERVICE = "door.returned"
 CASES = {LEFT_OPEN: "door-left-open", FAULT: "door-fault"}
-UNDONE_BY = {LEFT_OPEN: CLOSED, CLOSED: LEFT_OPEN}
+"""What operators see, until it is undone."""
 
-# An open door is found in the state it had; a broken one is out of use until it is mended.
-MOVE = {
-    LEFT_OPEN: "UPDATE compartment SET state = 'open', hold_until = NULL"
-    " WHERE id = %(door)s AND state IN ('free', 'held', 'occupied', 'open')",
-    FAULT: "UPDATE compartment SET state = 'blocked', hold_until = NULL, reason = 'door-fault'"
-    " WHERE id = %(door)s",
-    CLOSED: "UPDATE compartment SET state ="
-    " CASE WHEN parcel_id IS NULL THEN 'free' ELSE 'occupied' END"
-    " WHERE id = %(door)s AND state = 'open'",
-}
+UNDONE_BY = {LEFT_OPEN: CLOSED, CLOSED: LEFT_OPEN, FAULT: IN_SERVICE}
 
 # What was said later, by the door's own time, counts, in whatever order it is heard.
 LATER = """
@@ -36,19 +28,33 @@ EXISTS (SELECT FROM compartment_event e WHERE e.compartment_id = %(door)s
         AND e.type = %(undone_by)s AND e.occurred_at > %(at)s)
 """
 
+# A hold goes on whatever happens to the door: whoever has it may come back, or its time runs out.
+# A broken door is out of use until it is mended.
+MOVE = {
+    LEFT_OPEN: f"""
+UPDATE compartment SET state = 'open'
+WHERE id = %(door)s AND state IN ('free', 'occupied') AND NOT {LATER}
+""",  # noqa: S608 - constants of ours
+    CLOSED: f"""
+UPDATE compartment SET state = CASE WHEN parcel_id IS NULL THEN 'free' ELSE 'occupied' END
+WHERE id = %(door)s AND state = 'open' AND NOT {LATER}
+""",  # noqa: S608 - constants of ours
+    FAULT: f"""
+UPDATE compartment SET state = 'blocked', reason = 'door-fault'
+WHERE id = %(door)s AND NOT {LATER}
+""",  # noqa: S608 - constants of ours
+}
+
 SHUT = f"""
 UPDATE exception_case SET resolved_at = %(now)s, resolution = '柜门已关'
 WHERE subject = 'compartment' AND subject_id = %(door)s AND reason = 'door-left-open'
   AND resolved_at IS NULL AND NOT {LATER}
 """  # noqa: S608 - constants of ours
 
-# The same door may be left open again: its case is opened anew.
 CASE = f"""
 INSERT INTO exception_case (subject, subject_id, reason, raised_at)
 SELECT 'compartment', %(door)s, %(reason)s, %(now)s WHERE NOT {LATER}
-ON CONFLICT (subject, subject_id, reason) DO UPDATE
-SET raised_at = EXCLUDED.raised_at, resolved_at = NULL, resolved_by = NULL, resolution = NULL
-WHERE exception_case.resolved_at IS NOT NULL
+{exceptions.REOPEN}
 """
 
 CAMERAS = """
@@ -68,7 +74,7 @@ FROM said, cabinet WHERE cabinet.device_id = %(device)s AND k.cabinet_id = cabin
 
 # A full door that we think is free is given to nobody until a person has looked; a door we think
 # is full and that is empty is shown, and its parcel's end waits for a person.
-MISMATCH = """
+MISMATCH = f"""
 WITH wrong AS (
     SELECT k.id, k.sensor, k.state FROM compartment k JOIN cabinet ON cabinet.id = k.cabinet_id
     WHERE cabinet.device_id = %(device)s AND k.sensor_at = %(at)s
@@ -88,9 +94,17 @@ WITH wrong AS (
 )
 INSERT INTO exception_case (subject, subject_id, reason, raised_at)
 SELECT 'compartment', id, 'sensor-mismatch', %(now)s FROM wrong
-ON CONFLICT (subject, subject_id, reason) DO UPDATE
-SET raised_at = EXCLUDED.raised_at, resolved_at = NULL, resolved_by = NULL, resolution = NULL
-WHERE exception_case.resolved_at IS NOT NULL
+{exceptions.REOPEN}
+"""  # noqa: S608 - constants of ours
+
+# Sensor and record agree again, by themselves.
+AGREED = """
+UPDATE exception_case x SET resolved_at = %(now)s, resolution = '传感器与记录已一致'
+FROM compartment k JOIN cabinet ON cabinet.id = k.cabinet_id
+WHERE cabinet.device_id = %(device)s AND k.sensor_at = %(at)s
+  AND x.subject = 'compartment' AND x.subject_id = k.id AND x.reason = 'sensor-mismatch'
+  AND x.resolved_at IS NULL
+  AND (k.state = 'free' AND k.sensor = 'empty' OR k.state = 'occupied' AND k.sensor = 'occupied')
 """
 
 
@@ -113,7 +127,7 @@ def hear(
         row = known_cabinet(cursor.execute(LOOK_DOOR, values).fetchone())
     if row["seen_at"] is not None:
         return events.again(event, row, {})
-    send(connection, events.written(event, row, None, _moved(event, row, type_)))
+    book(connection, event, row, None, _moved(event, row, type_))
     return Receipt(event.key, False, event.recorded_at, None)
 
 
@@ -124,7 +138,14 @@ def watched(
     cameras_down: bool | None,
     sensors: Mapping[int, str],
 ) -> None:
-    """What a heartbeat says of the cameras and of what lies behind the doors, if it does."""
+    """What a heartbeat says of the cameras and of what lies behind the doors, if it does.
+
+    The cabinet is locked by the caller.
+
+    One that comes late says nothing of now.
+    """
+    if event.history:
+        return
     values: dict[str, Any] = {
         "device": device.id,
         "actor": f"device:{device.code}",
@@ -136,9 +157,9 @@ def watched(
         statements.append((CAMERAS, values | {"down": cameras_down}))
     if sensors:
         said = {"numbers": list(sensors), "sensors": list(sensors.values())}
-        statements += [(SEEN, values | said), (MISMATCH, values)]
+        statements += [(SEEN, values | said), (MISMATCH, values), (AGREED, values)]
     if statements:
-        send(connection, [(ONE_CABINET, {"digest": device.token_digest}), *statements])
+        send(connection, statements)
 
 
 def _moved(event: Event, row: DictRow, type_: str) -> Iterator[Statement]:
@@ -146,13 +167,12 @@ def _moved(event: Event, row: DictRow, type_: str) -> Iterator[Statement]:
     if door_id is None:
         yield exceptions.met(row["event_id"], row["device_id"], "unknown-compartment", now)
         return
-    said = Said(f"device:{row['device']}", events.when(event, row), now, row["event_id"])
+    said = Said(f"device:{row['device']}", when(event, row), now, row["event_id"])
     yield happened_at_door(door_id, type_, said)
     if row["door_parcel_id"] is not None:
         yield happened(row["door_parcel_id"], type_, said, compartment=row["door_number"])
-    if not event.history:
-        yield MOVE[type_], {"door": door_id}
-    values = {"door": door_id, "now": now, "at": said.at, "undone_by": UNDONE_BY.get(type_)}
+    values = {"door": door_id, "now": now, "at": said.at, "undone_by": UNDONE_BY[type_]}
+    yield MOVE[type_], values
     if type_ == CLOSED:
         yield SHUT, values
     else:

@@ -8,12 +8,12 @@ from typing import Any
 from psycopg.rows import DictRow, dict_row
 from structlog.contextvars import bind_contextvars
 
-from core.db import Connection, Statement, pipeline, send
+from core.db import Connection, Statement, pipeline
 from devices import events, exceptions
 from devices.events import Event, Receipt
 from lockers import custody, texts
-from lockers.custody import Community
-from lockers.deposits import known_cabinet
+from lockers.custody import Premises
+from lockers.hearing import book, known_cabinet, when
 from lockers.lifecycle import INSIDE, Happening, Phase, Step
 from lockers.look import LOOK_BY_DOOR, LOOK_BY_WAYBILL, ONE_CABINET
 from lockers.pickups import STAFF
@@ -37,7 +37,7 @@ def hear(
     named: Named,
     *,
     token_digest: bytes,
-    ours: Community,
+    ours: Premises,
     photo: str | None = None,
 ) -> Receipt:
     """Book what happened to a parcel, whenever it is heard and however often.
@@ -46,12 +46,14 @@ def hear(
     compartment in which we know of nothing. Problem 401 for an unknown token, 403 when the
     device is no cabinet, 409 when its key came before with other content.
     """
-    row = _look(connection, event, named, token_digest, ours)
+    put_in = step is Step.DEPOSITED
+    row = _look(connection, event, named, token_digest, ours, put_in=put_in)
     if row["seen_at"] is not None:
         return events.again(event, row, {})
-    at = events.when(event, row)
-    statements = _booked(event, row, step, named, at, ours, photo)
-    send(connection, events.written(event, row, None, statements))
+    at = when(event, row)
+    if put_in and row["reserved_at"] is not None:
+        at = max(at, row["reserved_at"])  # it cannot have been put in before it was asked for
+    book(connection, event, row, None, _booked(event, row, step, named, at, ours, photo))
     bind_contextvars(device=row["device"], step=step)
     return Receipt(event.key, False, event.recorded_at, None)
 
@@ -63,7 +65,7 @@ def ask_to_reclaim(
     *,
     courier: str,
     token_digest: bytes,
-    ours: Community,
+    ours: Premises,
 ) -> Receipt:
     """Answer a courier at the cabinet who wants a parcel back: only their own company's opens.
 
@@ -73,20 +75,20 @@ def ask_to_reclaim(
     row = _look(connection, event, named, token_digest, ours, courier=courier)
     if row["seen_at"] is not None:
         return events.again(event, row, _told("refuse", "replayed", None))
-    at = events.when(event, row)
-    theirs = row["asking_may"] and row["own_number"] is not None and _reclaimable(row)
+    at = when(event, row)
+    theirs = row["asking_id"] is not None and row["own_number"] is not None and _reclaimable(row)
     reason = "replayed" if event.history else "reclaim" if theirs else "not-yours"
     number = row["own_number"] if reason == "reclaim" else None
     statements: list[Statement] = []
     if number is not None:
-        said = Said(f"courier:{courier}", at, event.recorded_at, row["event_id"])
+        said = Said(f"courier:{row['asking_id']}", at, event.recorded_at, row["event_id"])
         statements = [
             (OPEN_DOOR, {"parcel": row["parcel_id"], "at": at, "by": "courier"}),
             happened(row["parcel_id"], "door.opened", said, by="courier"),
             happened_at_door(row["own_id"], "door.opened", said, by="courier"),
         ]
     answer = _told("open" if number is not None else "refuse", reason, number)
-    send(connection, events.written(event, row, answer, statements))
+    book(connection, event, row, answer, statements)
     bind_contextvars(device=row["device"], reason=reason)
     return Receipt(event.key, False, event.recorded_at, answer)
 
@@ -96,9 +98,10 @@ def _look(
     event: Event,
     named: Named,
     token_digest: bytes,
-    ours: Community,
+    ours: Premises,
     *,
     courier: str | None = None,
+    put_in: bool = False,
 ) -> DictRow:
     values = {
         "digest": token_digest,
@@ -109,6 +112,7 @@ def _look(
         "tracking": named.tracking_number,
         "number": named.compartment,
         "asking": courier,
+        "put_in": put_in,
     }
     look = LOOK_BY_WAYBILL if named.tracking_number else LOOK_BY_DOOR
     with pipeline(connection), connection.cursor(row_factory=dict_row) as cursor:
@@ -122,7 +126,7 @@ def _booked(
     step: Step,
     named: Named,
     at: datetime,
-    ours: Community,
+    ours: Premises,
     photo: str | None,
 ) -> list[Statement]:
     if row["parcel_id"] is None:

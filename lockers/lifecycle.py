@@ -35,6 +35,7 @@ class Step(StrEnum):
     OVERDUE = "parcel.overdue"
     PROLONGED = "parcel.prolonged"
     EXCEPTED = "parcel.excepted"
+    RESTORED = "parcel.restored"
     COLLECTED = "parcel.collected"
     REFUSED = "parcel.refused"
     RECLAIMED = "parcel.reclaimed"
@@ -48,7 +49,7 @@ ENDED = frozenset({Phase.COLLECTED, Phase.RECLAIMED, Phase.RETURNED})
 """The parcel has left the cabinet for good."""
 
 REFUSED, NO_SCAN, CONFLICT = "refused", "courier-no-scan", "compartment-conflict"
-STILL_INSIDE = frozenset({REFUSED, NO_SCAN, "damaged", "misdelivered", "door-fault"})
+STILL_INSIDE = frozenset({REFUSED, NO_SCAN, "damaged", "misdelivered"})
 """Reasons of an exception in which the parcel still lies in its compartment."""
 
 
@@ -95,6 +96,7 @@ TABLE: dict[tuple[Phase | None, Step], Turn] = {
     (_P.RECLAIMED, _S.RETURNED): Turn(_P.RETURNED),
     (_P.RECLAIMED, _S.COLLECTED): Turn(_P.RECLAIMED, "collected-after-reclaimed"),
     (_P.RECLAIMED, _S.REFUSED): Turn(_P.RECLAIMED, "refused-after-reclaimed"),
+    (_P.EXCEPTION, _S.RESTORED): Turn(_P.READY),
     (_P.EXCEPTION, _S.COLLECTED): Turn(_P.COLLECTED),
     (_P.EXCEPTION, _S.RECLAIMED): Turn(_P.RECLAIMED),
     (_P.EXCEPTION, _S.RETURNED): Turn(_P.RETURNED),
@@ -142,11 +144,6 @@ class Life:
         """Whether the recipient can fetch it."""
         return self.phase in INSIDE
 
-    @property
-    def ended(self) -> bool:
-        """Whether the parcel has left for good."""
-        return self.phase in ENDED
-
 
 def life_of(happenings: Iterable[Happening]) -> Life:
     """What became of a parcel to which these things happened, in whatever order they are told."""
@@ -171,6 +168,10 @@ def turn(phase: Phase | None, step: Step) -> Turn:
 
 
 def _after(life: Life, happening: Happening) -> Life:
+    came = happening.step in {Step.HELD, Step.DEPOSITED}
+    if came and life.phase in ENDED and life.deposited_at is None:
+        # Nobody can have taken it out before it came: what was said to be its end was none.
+        life = replace(life, phase=Phase.RESERVED if life.reserved_at else None, ended_at=None)
     phase, anomaly, reason = turn(life.phase, happening.step)
     if anomaly:
         life = replace(life, anomalies=(*life.anomalies, anomaly))

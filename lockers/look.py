@@ -15,6 +15,12 @@ SELECT c.id FROM cabinet c JOIN device d ON d.id = c.device_id
 WHERE %(digest)s IN (d.token_digest, d.previous_token_digest) FOR NO KEY UPDATE OF c
 """
 
+# Two cabinets at once would each count on the same prepaid money.
+ONE_COMPANY = """
+SELECT pg_advisory_xact_lock(hashtextextended('courier company ' || company_id, 0))
+FROM courier WHERE code = %(courier)s AND company_id IS NOT NULL
+"""
+
 _ENDED = ", ".join(f"'{phase}'" for phase in sorted(ENDED))
 _STEPS = ", ".join(f"'{step}'" for step in Step)
 
@@ -40,7 +46,7 @@ PARCEL = f"""
     p.recipient_id, p.household_id, p.courier_id, p.reserved_at, p.deposited_at, p.free_until,
     p.opened_at, p.opened_by, p.fee_fen, p.deposit_fee_fen, p.due_at, p.reminded, p.reminded_at,
     p.reclaim_asked_at, p.removal_asked_at,
-    p.terms_id AS parcel_terms_id, {HAPPENED}
+    p.company, {HAPPENED}
 """
 
 COMPANY = standing("who.id")
@@ -61,9 +67,13 @@ LEFT JOIN LATERAL (
 LOOK_DEPOSIT = f"""
 SELECT {HEARD}, {CABINET}, cab.active AS in_service, cab.cameras_down_at,
     terms.id AS terms_id, terms.rules AS terms_rules,
-    who.id AS courier_id, who.active AND coalesce(company.active, true)
-        AS courier_active,
-    company.party AS company, company.balance_fen, company.owed_fen, company.credit_fen,
+    who.id AS courier_id, who.company_id IS NOT NULL AS courier_known,
+    who.active AND coalesce(company.active, true) AS courier_active,
+    company.party AS company, company.balance_fen, company.credit_fen,
+    company.owed_fen + coalesce((
+        SELECT sum(p.deposit_fee_fen) FROM parcel p
+        WHERE p.company = company.party AND p.phase = 'reserved'
+          AND p.tracking_number <> %(tracking)s), 0) AS owed_fen,
     CASE WHEN company.company_id IS NOT NULL THEN {FEE} END AS deposit_fee_fen,
     recipient.recipient_id, recipient.household_id, preference.locker, preference.low_door,
     EXISTS (SELECT FROM locker_membership m WHERE m.household_id = recipient.household_id
@@ -82,7 +92,8 @@ LEFT JOIN courier who ON who.code = %(courier)s
 LEFT JOIN LATERAL ({COMPANY}) company ON true
 {RECIPIENT}
 LEFT JOIN LATERAL (
-    SELECT p.id AS parcel_id, p.phase, k.number AS compartment, p.cabinet_id AS parcel_cabinet_id
+    SELECT p.id AS parcel_id, p.phase, p.size AS held_size, p.wanted AS wanted_before,
+        k.number AS compartment, k.state AS compartment_state, p.cabinet_id AS parcel_cabinet_id
     FROM parcel p LEFT JOIN compartment k ON k.parcel_id = p.id
     WHERE p.courier_id = who.id AND p.tracking_number = %(tracking)s
       AND p.phase NOT IN ({_ENDED})
@@ -97,28 +108,31 @@ LEFT JOIN LATERAL (
 {KNOWN}
 """  # noqa: S608 - the pieces put together are constants of ours
 
-# The newest parcel of that waybill, or of that door, which had come when this happened.
+# The newest parcel of that waybill, or of that door, which had come when this happened; of several
+# the one that has the door which was named. What is dated before all of them is about none of
+# them, unless it says that one was put in: some clock is wrong, but the parcel is there.
 BY_WAYBILL = """
 LEFT JOIN LATERAL (
-    SELECT p.*, k.number AS held_number
-    FROM parcel p LEFT JOIN compartment k ON k.id = p.compartment_id
+    SELECT p.* FROM parcel p
+    LEFT JOIN compartment k ON k.parcel_id = p.id AND k.number = %(number)s
+    CROSS JOIN LATERAL (SELECT coalesce(p.reserved_at, p.recorded_at)
+        <= %(at)s::timestamptz + interval '2 minutes' AS before) came
     WHERE p.cabinet_id = cab.id AND p.tracking_number = %(tracking)s
-    ORDER BY coalesce(p.reserved_at, p.recorded_at) <= %(at)s::timestamptz + interval '2 minutes'
-        DESC, coalesce(p.reserved_at, p.recorded_at) DESC, p.id DESC
+      AND (came.before OR %(put_in)s)
+    ORDER BY k.id IS NOT NULL DESC, came.before DESC,
+        coalesce(p.reserved_at, p.recorded_at) DESC, p.id DESC
     LIMIT 1 FOR NO KEY UPDATE OF p
 ) p ON true
 """
 
-# A door has had thousands of parcels: each question is one step into an index in that order.
+# A door has had thousands of parcels: the question is one step into an index in that order.
 BY_DOOR = """
 LEFT JOIN LATERAL (
-    SELECT p.*, k.number AS held_number FROM compartment k
-    JOIN parcel p ON p.id = coalesce(
-        (SELECT id FROM parcel WHERE compartment_id = k.id
-             AND coalesce(reserved_at, recorded_at) <= %(at)s::timestamptz + interval '2 minutes'
-         ORDER BY coalesce(reserved_at, recorded_at) DESC, id DESC LIMIT 1),
-        (SELECT id FROM parcel WHERE compartment_id = k.id
-         ORDER BY coalesce(reserved_at, recorded_at) DESC, id DESC LIMIT 1))
+    SELECT p.* FROM compartment k
+    JOIN parcel p ON p.id = (
+        SELECT id FROM parcel WHERE compartment_id = k.id
+            AND coalesce(reserved_at, recorded_at) <= %(at)s::timestamptz + interval '2 minutes'
+        ORDER BY coalesce(reserved_at, recorded_at) DESC, id DESC LIMIT 1)
     WHERE k.cabinet_id = cab.id AND k.number = %(number)s
     FOR NO KEY UPDATE OF p
 ) p ON true
@@ -127,18 +141,16 @@ LEFT JOIN LATERAL (
 # All that what follows from one more step of a parcel `p` depends on. `own` is the compartment it
 # has, `door` the one that was named, else its own.
 ABOUT = f"""
-    {PARCEL}, {CLOCK}, company.party AS company,
+    {PARCEL}, {CLOCK},
     door.id AS door_id, door.number AS door_number, door.state AS door_state,
     door.parcel_id AS door_parcel_id,
     own.id AS own_id, own.number AS own_number, own.state AS own_state,
     quiet.any_time, quiet.quiet_from, quiet.quiet_until,
-    coalesce((SELECT amount_fen FROM balance WHERE household_id = p.household_id), 0)
-        AS balance_fen,
     coalesce((SELECT charged_fen - paid_fen FROM receivable
               WHERE source = 'parcel' AND source_id = p.id), 0) AS owed_fen,
     EXISTS (SELECT FROM charge WHERE source = 'deposit' AND source_id = p.id) AS deposit_charged,
-    EXISTS (SELECT FROM pickup_code c WHERE c.parcel_id = p.id AND c.kind = 'recipient')
-        AS has_code,
+    EXISTS (SELECT FROM pickup_code c WHERE c.parcel_id = p.id AND c.kind = 'recipient'
+            AND c.ended_at IS NULL) AS has_code,
     (SELECT jsonb_agg(x.reason) FROM exception_case x WHERE x.subject = 'parcel'
      AND x.subject_id = p.id AND x.resolved_at IS NULL) AS cases
 """  # noqa: S608 - the pieces put together are constants of ours
@@ -146,7 +158,6 @@ ABOUT = f"""
 AROUND = f"""
 {TERMS_OF}
 LEFT JOIN courier ON courier.id = p.courier_id
-LEFT JOIN courier_company company ON company.id = courier.company_id
 LEFT JOIN compartment own ON own.parcel_id = p.id
 LEFT JOIN compartment door ON door.cabinet_id = cab.id
     AND door.number = coalesce(%(number)s::int, own.number)
@@ -158,8 +169,8 @@ LEFT JOIN LATERAL (
 
 LOOK_PARCEL = f"""
 SELECT {HEARD}, {CABINET}, {ABOUT},
-    EXISTS (SELECT FROM courier asks WHERE asks.code = %(asking)s::text AND asks.active
-            AND (asks.id = courier.id OR asks.company_id = courier.company_id)) AS asking_may,
+    (SELECT asks.id FROM courier asks WHERE asks.code = %(asking)s::text AND asks.active
+     AND (asks.id = courier.id OR asks.company_id = courier.company_id)) AS asking_id,
     nextval('parcel_id_seq') AS new_parcel_id
 {DEVICE_FROM}
 {{which}}
@@ -173,7 +184,7 @@ FOR NO KEY UPDATE OF c
 """
 
 LOOK_AT = f"""
-SELECT {CABINET}, {ABOUT}
+SELECT {CABINET}, p.cabinet_id AS at_cabinet_id, {ABOUT}
 FROM parcel p LEFT JOIN cabinet cab ON cab.id = p.cabinet_id
 {AROUND}
 WHERE p.id = %(parcel)s FOR NO KEY UPDATE OF p
@@ -184,7 +195,8 @@ LOOK_BY_DOOR = LOOK_PARCEL.format(which=BY_DOOR)
 
 LOOK_PICKUP = f"""
 SELECT {HEARD}, {CABINET}, cab.guesses, cab.guesses_since, cab.slow_until,
-    rules.rules AS rules_in_force, code.*, p.id AS parcel_id, p.deposited_at, p.household_id,
+    rules.rules AS rules_in_force, code.*, tail.locked_until AS tail_locked_until,
+    p.id AS parcel_id, p.deposited_at, p.household_id,
     own.id AS own_id, own.number AS own_number, own.state AS own_state, {CLOCK}
 {DEVICE_FROM}
 LEFT JOIN LATERAL (
@@ -196,6 +208,10 @@ LEFT JOIN LATERAL (
     FROM pickup_code c
     WHERE c.cabinet_id = cab.id AND c.digest = %(code_digest)s AND c.ended_at IS NULL
 ) code ON true
+LEFT JOIN LATERAL (
+    SELECT max(c.locked_until) AS locked_until FROM pickup_code c
+    WHERE c.cabinet_id = cab.id AND c.phone_tail = %(tail)s AND c.ended_at IS NULL
+) tail ON true
 LEFT JOIN parcel p ON p.id = code.code_parcel_id
 LEFT JOIN compartment own ON own.parcel_id = p.id
 {TERMS_OF}

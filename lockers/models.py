@@ -14,6 +14,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     UniqueConstraint,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -38,6 +39,7 @@ class Cabinet(Base):
     __table_args__ = (
         CheckConstraint(f"site IN {SITES}", name="site"),
         CheckConstraint("low_rows >= 0", name="low_rows"),
+        Index("uq_cabinet_public_key", text("(public_key ->> 'x')"), unique=True),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -50,6 +52,11 @@ class Cabinet(Base):
         SmallInteger, server_default="2", comment="rows from the ground that count as low doors"
     )
     active: Mapped[bool] = mapped_column(server_default=text("true"))
+    audited_at: Mapped[datetime] = mapped_column(
+        Instant,
+        server_default=func.now(),
+        comment="when somebody last walked along its doors with the worksheet",
+    )
     cameras_down_at: Mapped[datetime | None] = mapped_column(Instant)
     guesses: Mapped[int] = mapped_column(
         server_default="0", comment="wrong codes entered since guesses_since"
@@ -76,7 +83,8 @@ class Compartment(Base):
         CheckConstraint(
             "state NOT IN ('held', 'occupied') OR parcel_id IS NOT NULL", name="taken_by_a_parcel"
         ),
-        CheckConstraint("(state = 'held') = (hold_until IS NOT NULL)", name="hold_ends"),
+        CheckConstraint("state <> 'held' OR hold_until IS NOT NULL", name="hold_ends"),
+        CheckConstraint("hold_until IS NULL OR parcel_id IS NOT NULL", name="held_for_a_parcel"),
         CheckConstraint("sensor IN ('empty', 'occupied')", name="sensor"),
         Index(
             "uq_compartment_parcel_id",
@@ -85,7 +93,7 @@ class Compartment(Base):
             postgresql_where="parcel_id IS NOT NULL",
         ),
         Index("ix_compartment_free", "cabinet_id", postgresql_where="state = 'free'"),
-        Index("ix_compartment_hold_until", "hold_until", postgresql_where="state = 'held'"),
+        Index("ix_compartment_hold_until", "hold_until", postgresql_where="hold_until IS NOT NULL"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -129,6 +137,7 @@ class Parcel(Base):
             text("coalesce(reserved_at, recorded_at)"),
             "id",
         ),
+        Index("ix_parcel_reserved", "company", postgresql_where="phase = 'reserved'"),
         Index("ix_parcel_due_at", "due_at", postgresql_where="due_at IS NOT NULL"),
     )
 
@@ -141,6 +150,9 @@ class Parcel(Base):
     )
     tracking_number: Mapped[str] = mapped_column(String(64))
     courier_id: Mapped[int | None] = mapped_column(ForeignKey("courier.id"))
+    company: Mapped[str | None] = mapped_column(
+        ForeignKey("party.code"), comment="who pays for the deposit, as of the hold"
+    )
     recipient_phone: Mapped[str | None] = mapped_column(String(11))
     recipient_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     household_id: Mapped[int | None] = mapped_column(ForeignKey("household.id"))

@@ -31,11 +31,12 @@ class Guesses:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that the answer depends on."""
+    """All that the answer depends on; `locked_until` is of the codes of that phone tail."""
 
     history: bool
     now: datetime
     code: Code | None
+    locked_until: datetime | None
     guesses: Guesses
 
 
@@ -47,16 +48,12 @@ class Outcome:
     reason: str
     compartment: int | None = None
     retry_at: datetime | None = None
+    wrong: bool = False
 
     @property
     def opens(self) -> bool:
         """Whether the door opens."""
         return self.action == "open"
-
-    @property
-    def wrong(self) -> bool:
-        """Whether this was a guess."""
-        return self.reason == "wrong-code"
 
 
 def decide(facts: Facts) -> Outcome:
@@ -66,10 +63,11 @@ def decide(facts: Facts) -> Outcome:
         return _refuse("replayed")
     if slow_until and now < slow_until:
         return _refuse("slow-down", slow_until)
-    if code is None or (code.expires_at and code.expires_at <= now):
-        return _refuse("wrong-code")
+    right = code is not None and not (code.expires_at and code.expires_at <= now)
+    if code is None or not right:
+        return _guessed(facts)
     if code.locked_until and now < code.locked_until:
-        return _refuse("code-locked", code.locked_until)
+        return _refuse("code-locked", facts.locked_until)
     if code.compartment is None:
         return _refuse("ask-operator")
     return Outcome("open", "pickup", code.compartment)
@@ -81,6 +79,14 @@ def after_a_guess(guesses: Guesses, now: datetime) -> Guesses:
     count, since = (guesses.count + 1, guesses.since) if fresh else (1, now)
     slow = now + guesses.pause if count >= guesses.most else None
     return Guesses(0 if slow else count, since, slow, guesses.most, guesses.window, guesses.pause)
+
+
+def _guessed(facts: Facts) -> Outcome:
+    """While codes of that tail are locked a wrong one hears what the right one would."""
+    locked = facts.locked_until is not None and facts.now < facts.locked_until
+    if locked:
+        return Outcome("refuse", "code-locked", retry_at=facts.locked_until, wrong=True)
+    return Outcome("refuse", "wrong-code", wrong=True)
 
 
 def _refuse(reason: str, retry_at: datetime | None = None) -> Outcome:

@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 from psycopg.rows import DictRow, dict_row
 from structlog.contextvars import bind_contextvars
 
-from core.db import Connection, Statement, pipeline, send
+from core.db import Connection, Statement, pipeline
 from core.metrics import DECISIONS
 from devices import events
 from devices.events import Event, Receipt
 from lockers import pickup, record, texts
 from lockers.clocks import clock_of, rules_of
-from lockers.deposits import known_cabinet
+from lockers.hearing import book, known_cabinet, when
 from lockers.look import LOOK_PICKUP, ONE_CABINET
 from lockers.pickup import Code, Facts, Guesses, Outcome
 from lockers.record import Said
@@ -42,12 +42,13 @@ def ask(
     401 for an unknown token, 403 when the device is no cabinet, 409 when its key came before
     with other content.
     """
-    row = _look(connection, event, token_digest, code_digest)
+    row = _look(connection, event, token_digest, phone_tail, code_digest)
     if row["seen_at"] is not None:
         return events.again(event, row, _told(Outcome("refuse", "replayed"), None))
-    rules, at = rules_of(row["rules_in_force"]), events.when(event, row)
+    rules, at = rules_of(row["rules_in_force"]), when(event, row)
     guesses = _guesses(row, rules)
-    outcome = pickup.decide(Facts(event.history, event.recorded_at, _code(row), guesses))
+    facts = Facts(event.history, event.recorded_at, _code(row), row["tail_locked_until"], guesses)
+    outcome = pickup.decide(facts)
     fee = fees.fee(clock_of(row, zone), row["deposited_at"], at) if outcome.opens else None
     answer = _told(outcome, fee if row["code_kind"] != STAFF else Fee(0, ()))
     statements: list[Statement] = []
@@ -55,17 +56,20 @@ def ask(
         statements = _opened(event, row, at)
     elif outcome.wrong:
         statements = _guessed(event, row, guesses, rules, phone_tail)
-    send(connection, events.written(event, row, answer, statements))
+    book(connection, event, row, answer, statements)
     DECISIONS.labels(event.type, outcome.action, outcome.reason).inc()
     bind_contextvars(device=row["device"], reason=outcome.reason)
     return Receipt(event.key, False, event.recorded_at, answer)
 
 
-def _look(connection: Connection, event: Event, token_digest: bytes, code_digest: bytes) -> DictRow:
+def _look(
+    connection: Connection, event: Event, token_digest: bytes, tail: str, code_digest: bytes
+) -> DictRow:
     values = {
         "digest": token_digest,
         "key": event.key,
         "now": event.recorded_at,
+        "tail": tail,
         "code_digest": code_digest,
     }
     with pipeline(connection), connection.cursor(row_factory=dict_row) as cursor:

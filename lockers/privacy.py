@@ -10,7 +10,9 @@ PHONES = """
 UPDATE parcel SET recipient_phone = NULL
 WHERE id IN (SELECT p.id FROM parcel p
              LEFT JOIN receivable r ON r.source = 'parcel' AND r.source_id = p.id
-             WHERE p.recipient_phone IS NOT NULL AND p.ended_at < :before
+             WHERE p.recipient_phone IS NOT NULL
+               AND p.phase NOT IN ('reserved', 'ready', 'overdue')
+               AND coalesce(p.ended_at, p.deposited_at, p.recorded_at) < :before
                AND coalesce(r.charged_fen = r.paid_fen, true)
              LIMIT :limit FOR UPDATE OF p SKIP LOCKED)
 """

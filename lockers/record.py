@@ -25,11 +25,11 @@ VALUES (%(door)s, %(type)s, %(actor)s, %(at)s, %(now)s, %(event)s, %(data)s)
 # A parcel that was expected, or held for before, comes again under the same number.
 HOLD = """
 INSERT INTO parcel (id, cabinet_id, tracking_number, courier_id, recipient_phone, recipient_id,
-    household_id, size, delicate, consent, phase, terms_id, member, deposit_fee_fen,
+    household_id, size, delicate, consent, phase, terms_id, member, company, deposit_fee_fen,
     reserved_at, recorded_at, compartment_id)
 VALUES (%(id)s, %(cabinet)s, %(tracking)s, %(courier)s, %(phone)s, %(recipient)s,
     %(household)s, %(size)s, %(delicate)s, %(consent)s, 'reserved', %(terms)s, %(member)s,
-    %(deposit_fee)s, %(at)s, %(now)s,
+    %(company)s, %(deposit_fee)s, %(at)s, %(now)s,
     (SELECT id FROM compartment WHERE cabinet_id = %(cabinet)s AND number = %(number)s))
 ON CONFLICT (id) DO UPDATE SET
     cabinet_id = EXCLUDED.cabinet_id, compartment_id = EXCLUDED.compartment_id,
@@ -37,13 +37,14 @@ ON CONFLICT (id) DO UPDATE SET
     recipient_id = EXCLUDED.recipient_id, household_id = EXCLUDED.household_id,
     size = EXCLUDED.size, delicate = EXCLUDED.delicate, consent = EXCLUDED.consent,
     phase = 'reserved', terms_id = EXCLUDED.terms_id, member = EXCLUDED.member,
-    deposit_fee_fen = EXCLUDED.deposit_fee_fen, reserved_at = EXCLUDED.reserved_at
+    company = EXCLUDED.company, deposit_fee_fen = EXCLUDED.deposit_fee_fen,
+    reserved_at = EXCLUDED.reserved_at
 """
 
 HOLD_DOOR = """
 UPDATE compartment SET state = 'held', parcel_id = %(parcel)s, hold_until = %(until)s
 WHERE cabinet_id = %(cabinet)s AND number = %(number)s
-  AND (state = 'free' OR parcel_id = %(parcel)s)
+  AND (state = 'free' OR parcel_id = %(parcel)s AND state IN ('held', 'open'))
 """
 
 APPEAR = """

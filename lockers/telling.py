@@ -7,7 +7,7 @@ from typing import Any
 from core.db import Statement
 from identity import notices
 from lockers import texts
-from lockers.record import Said
+from lockers.record import Said, happened
 from storage import fees
 from storage.fees import Clock
 from storage.reminders import Quiet, out_of_quiet, usual_quiet
@@ -37,7 +37,7 @@ def told(
     said: Said,
     *,
     secret: bytes | None = None,
-) -> Statement:
+) -> list[Statement]:
     """The recipient is told something about the parcel, out of quiet hours."""
     fee_fen = fees.fee(clock, deposited_at, said.now).total_fen if deposited_at else 0
     text = texts.noticed(
@@ -51,7 +51,7 @@ def told(
         zone=clock.zone,
     )
     known = row["recipient_id"] is not None
-    return notices.queued(
+    queued = notices.queued(
         row["household_id"] if known else None,
         kind,
         text,
@@ -64,3 +64,5 @@ def told(
         due_at=out_of_quiet(said.now, quiet_of(row, clock.rules), clock.zone),
         channels=CHANNELS if known else TO_A_PHONE,
     )
+    note = happened(row["parcel_id"], "notice.queued", said, kind=kind.removeprefix("parcel-"))
+    return [queued, note]

@@ -20,6 +20,7 @@ AT_THE_CABINET = {
     "cabinet-closed": "本柜暂停使用",
     "cabinet-full": "暂无合适的空格口",
     "courier-balance": "余额不足，请先充值",
+    "courier-unknown": "快递员未登记，请联系物业",
     "courier-blocked": "账号已停用，请联系物业",
     "damaged": "包裹外包装破损，不得入柜",
     "replayed": "记录已保存",

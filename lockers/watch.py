@@ -16,16 +16,19 @@ from core.db import Connection, Statement, driver, send
 from devices import exceptions
 from lockers import custody, record, telling
 from lockers.clocks import clock_of, rules_in_force
-from lockers.custody import Community
+from lockers.custody import Premises
 from lockers.lifecycle import INSIDE, Happening, Phase, Step
 from lockers.record import Said
 from storage import due, fees
 from storage.due import Waiting
 
 SWEEP = "sweep"
+AUDITED_WITHIN = timedelta(days=7)
+PUT_OFF = timedelta(minutes=10)
+"""When to try again what failed, so that it does not stand in front of all else."""
 
 HOLDS = """
-SELECT parcel_id FROM compartment WHERE state = 'held' AND hold_until <= %(now)s
+SELECT parcel_id FROM compartment WHERE hold_until <= %(now)s
 ORDER BY hold_until LIMIT %(limit)s
 """
 
@@ -34,14 +37,21 @@ SELECT id FROM parcel WHERE due_at <= %(now)s ORDER BY due_at, id LIMIT %(limit)
 """
 
 HOLD_OF = """
-SELECT hold_until FROM compartment
-WHERE parcel_id = %(parcel)s AND state = 'held' AND hold_until <= %(now)s
+SELECT id, hold_until FROM compartment
+WHERE parcel_id = %(parcel)s AND hold_until <= %(now)s
 """
 
-# Whoever held the door of a cabinet that has fallen silent may have put the parcel in.
-UNHEARD = """
-SELECT d.last_seen_at IS NULL OR d.last_seen_at < %(since)s AS silent
+# Whoever held the door of a cabinet that has fallen silent since may have put the parcel in.
+SILENT_SINCE = """
+SELECT coalesce(d.last_seen_at <= (
+    SELECT max(e.recorded_at) FROM parcel_event e
+    WHERE e.parcel_id = %(parcel)s AND e.type = 'door.held'), true) AS silent
 FROM cabinet c JOIN device d ON d.id = c.device_id WHERE c.id = %(cabinet)s
+"""
+
+DOUBTFUL = """
+UPDATE compartment SET state = 'needs_check', reason = 'hold-unclear'
+WHERE id = %(door)s AND state = 'free'
 """
 
 WATCHED = """
@@ -50,17 +60,34 @@ UPDATE parcel SET free_until = %(free_until)s, due_at = %(due)s, reminded = %(to
 WHERE id = %(parcel)s
 """
 
+LATER = (
+    "UPDATE parcel SET due_at = %(later)s WHERE id = %(parcel)s AND due_at <= %(now)s",
+    "UPDATE compartment SET hold_until = %(later)s"
+    " WHERE parcel_id = %(parcel)s AND hold_until <= %(now)s",
+)
+
 NEVER = "UPDATE parcel SET due_at = NULL WHERE id = %(parcel)s"
 
-SILENT = """
+SHOWN = """EXISTS (SELECT FROM exception_case x WHERE x.subject = 'cabinet'
+    AND x.subject_id = c.id AND x.reason = '{reason}' AND x.resolved_at IS NULL)"""
+
+SILENT = f"""
 INSERT INTO exception_case (subject, subject_id, reason, raised_at)
 SELECT 'cabinet', c.id, 'cabinet-offline', :now
 FROM cabinet c JOIN device d ON d.id = c.device_id
-WHERE c.active AND d.last_seen_at < :since
-ON CONFLICT (subject, subject_id, reason) DO UPDATE
-SET raised_at = EXCLUDED.raised_at, resolved_at = NULL, resolved_by = NULL, resolution = NULL
-WHERE exception_case.resolved_at IS NOT NULL
-"""
+WHERE c.active AND d.last_seen_at < :since AND NOT {SHOWN.format(reason="cabinet-offline")}
+{exceptions.REOPEN}
+"""  # noqa: S608 - constants of ours
+
+# Once a week somebody walks along the doors with the worksheet.
+UNAUDITED = f"""
+INSERT INTO exception_case (subject, subject_id, reason, raised_at)
+SELECT 'cabinet', c.id, 'audit-due', :now
+FROM cabinet c JOIN device d ON d.id = c.device_id
+WHERE c.active AND d.last_seen_at IS NOT NULL AND c.audited_at < :week_ago
+  AND NOT {SHOWN.format(reason="audit-due")}
+{exceptions.REOPEN}
+"""  # noqa: S608 - constants of ours
 
 HEARD_AGAIN = """
 UPDATE exception_case x SET resolved_at = :now, resolution = '已恢复在线'
@@ -80,7 +107,7 @@ def waiting(session: Session, now: datetime, limit: int) -> list[int]:
     return _ids(driver(session), DUE, now, limit, "id")
 
 
-def release(session: Session, parcel_id: int, now: datetime, ours: Community) -> None:
+def release(session: Session, parcel_id: int, now: datetime, ours: Premises) -> None:
     """A courier did not put the parcel in: the compartment is free for others again.
 
     Where the cabinet has not been heard since, a person has to look first.
@@ -91,17 +118,23 @@ def release(session: Session, parcel_id: int, now: datetime, ours: Community) ->
         held = cursor.execute(HOLD_OF, {"parcel": parcel_id, "now": now}).fetchone()
         if held is None:
             return
-        values = {"cabinet": row["cabinet_id"], "since": row["reserved_at"]}
-        unheard = cursor.execute(UNHEARD, values).fetchone()
+        values = {"cabinet": row["cabinet_id"], "parcel": parcel_id}
+        heard = cursor.execute(SILENT_SINCE, values).fetchone()
     said = Said(SWEEP, held["hold_until"], now)
     statements = custody.happens(row, Happening(Step.RELEASED, said.at), said, ours)
-    if unheard and unheard["silent"]:
-        doubt = record.door_left(parcel_id, state="needs_check")
-        statements = [doubt, *statements]
+    if heard and heard["silent"]:
+        statements.append((DOUBTFUL, {"door": held["id"]}))
+        statements.append(exceptions.reopened("compartment", held["id"], "hold-unclear", now))
     send(connection, statements)
 
 
-def look_after(session: Session, parcel_id: int, now: datetime, ours: Community) -> None:
+def put_off(session: Session, parcel_id: int, now: datetime) -> None:
+    """What could not be done for a parcel is tried again later, after what else is due."""
+    values = {"parcel": parcel_id, "now": now, "later": now + PUT_OFF}
+    send(driver(session), [(sql, values) for sql in LATER])
+
+
+def look_after(session: Session, parcel_id: int, now: datetime, ours: Premises) -> None:
     """Whatever is due for a waiting parcel: its term, a reminder, its reclaim, its removal.
 
     The term is reckoned anew, for its recipient may have gone on holiday since.
@@ -115,15 +148,17 @@ def look_after(session: Session, parcel_id: int, now: datetime, ours: Community)
 
 
 def cabinets(session: Session, now: datetime) -> int:
-    """Tell operators of cabinets that have fallen silent, and of those heard again; how many."""
+    """Tell operators of cabinets that are silent or were not audited for a week, and of those
+    heard again; how many.
+    """
     rules = rules_in_force(driver(session), now)
     since = now - timedelta(seconds=rules.heartbeat_seconds + rules.grace_seconds)
-    values = {"now": now, "since": since}
-    changed = [session.execute(text(sql), values) for sql in (SILENT, HEARD_AGAIN)]
+    values = {"now": now, "since": since, "week_ago": now - AUDITED_WITHIN}
+    changed = [session.execute(text(sql), values) for sql in (SILENT, HEARD_AGAIN, UNAUDITED)]
     return sum(cast("CursorResult[Any]", done).rowcount for done in changed)
 
 
-def _due(row: DictRow, now: datetime, ours: Community) -> Iterator[Statement]:
+def _due(row: DictRow, now: datetime, ours: Premises) -> Iterator[Statement]:
     clock, parcel_id, said = clock_of(row, ours.zone), row["parcel_id"], Said(SWEEP, now, now)
     quiet = telling.quiet_of(row, clock.rules)
     waits = _waits(row, fees.free_until(clock, row["deposited_at"]))
@@ -134,8 +169,7 @@ def _due(row: DictRow, now: datetime, ours: Community) -> Iterator[Statement]:
     if todo.prolonged:
         yield from custody.happens(row, Happening(Step.PROLONGED, now), said, ours)
     if todo.tell and row["recipient_phone"]:
-        yield telling.told(row, f"parcel-{todo.tell}", clock, waits.deposited_at, said)
-        yield record.happened(parcel_id, "notice.queued", said, kind=todo.tell)
+        yield from telling.told(row, f"parcel-{todo.tell}", clock, waits.deposited_at, said)
     if todo.reclaim:
         yield record.happened(parcel_id, "reclaim.asked", said)
     if todo.removal:

@@ -1,6 +1,5 @@
 """New codes for a parcel that waits: the recipient's anew, and others' by name and for a time."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,10 +9,9 @@ from sqlalchemy.orm import Session
 from core.db import Connection, driver, fetch_row, send
 from core.errors import Problem, invalid, not_found
 from identity import notices
-from identity.models import RESIDENT
-from lockers import codes, custody, record, telling
+from lockers import codes, record, telling
 from lockers.clocks import clock_of
-from lockers.custody import Community
+from lockers.custody import Premises
 from lockers.lifecycle import INSIDE
 from lockers.record import Said
 from parcels import parcels, view
@@ -41,7 +39,7 @@ RETURNING id, name, phone_tail, sealed, created_at, expires_at, locked_until, en
 
 
 def reissue(
-    session: Session, parcel_id: int, reader: Reader, now: datetime, ours: Community
+    session: Session, parcel_id: int, reader: Reader, now: datetime, ours: Premises
 ) -> None:
     """Give the recipient of a waiting parcel a new code; the old one is dead at once.
 
@@ -61,7 +59,7 @@ def reissue(
             record.code_given(parcel_id, row["cabinet_id"], code, now, by=reader.person_id),
             record.happened(parcel_id, "code.reissued", said),
             notices.cancelled("parcel", parcel_id, kinds=TELLS_A_CODE, erase_secrets=True, at=now),
-            telling.told(
+            *telling.told(
                 row, "parcel-code-reissued", clock, row["deposited_at"], said, secret=code.sealed
             ),
         ],
@@ -76,7 +74,7 @@ def delegate(
     name: str,
     expires_at: datetime,
     now: datetime,
-    ours: Community,
+    ours: Premises,
 ) -> dict[str, Any]:
     """A code of its own for somebody who fetches the parcel instead; with its digits.
 
@@ -115,7 +113,7 @@ def revoke(session: Session, parcel_id: int, code_id: int, reader: Reader, now: 
     Problem 404 for a parcel or a code that is not the reader's, or is over; 403 as `reissue`.
     """
     connection = driver(session)
-    _own(connection, parcel_id, reader)
+    parcels.own(connection, parcel_id, reader)
     values = {"code": code_id, "parcel": parcel_id, "now": now}
     if fetch_row(connection, (REVOKE, values)) is None:
         raise not_found("code")
@@ -127,22 +125,7 @@ def _waiting(
     connection: Connection, parcel_id: int, reader: Reader, *, desk_may: bool = False
 ) -> DictRow:
     """The reader's parcel, which waits, to ourselves; the desk's is any."""
-    row = _own(connection, parcel_id, reader, desk_may=desk_may)
+    row = parcels.own(connection, parcel_id, reader, desk_may=desk_may)
     if row["phase"] not in INSIDE or not row["recipient_phone"]:
         raise Problem(409, "not-waiting", "The parcel does not wait in a cabinet.")
     return row
-
-
-def _own(
-    connection: Connection, parcel_id: int, reader: Reader, *, desk_may: bool = False
-) -> DictRow:
-    row: DictRow = custody.in_hand(connection, parcel_id)
-    if _may(row, reader, desk_may):
-        return row
-    if parcels.is_seen(connection, reader, parcel_id):
-        raise Problem(403, "not-the-recipient", "Only the recipient may do this.")
-    raise not_found("parcel")
-
-
-def _may(row: Mapping[str, Any], reader: Reader, desk_may: bool) -> bool:
-    return row["recipient_id"] == reader.person_id or (desk_may and reader.role != RESIDENT)

@@ -63,16 +63,7 @@ def add(
     if not starts_on <= ends_on < starts_on + LONGEST:
         raise invalid("ends_on", "must lie between the first day and a year later")
     household_id = _household(session, household, username)
-    session.execute(
-        select(Household.id).where(Household.id == household_id).with_for_update(key_share=True)
-    )
-    overlapping = select(LockerMembership.id).where(
-        LockerMembership.household_id == household_id,
-        LockerMembership.starts_on <= ends_on,
-        LockerMembership.ends_on >= starts_on,
-    )
-    if session.scalar(overlapping.limit(1)) is not None:
-        raise Problem(409, "membership-overlap", "The household is a member on some of these days.")
+    _check_free(session, household_id, starts_on, ends_on)
     membership = LockerMembership(
         household_id=household_id,
         starts_on=starts_on,
@@ -83,6 +74,19 @@ def add(
     session.add(membership)
     session.flush()
     return membership.id
+
+
+def _check_free(session: Session, household_id: int, starts_on: date, ends_on: date) -> None:
+    """Nobody is a member twice on a day; who asks at the same time is waited for."""
+    alone = select(Household.id).where(Household.id == household_id)
+    session.execute(alone.with_for_update(key_share=True))
+    overlapping = select(LockerMembership.id).where(
+        LockerMembership.household_id == household_id,
+        LockerMembership.starts_on <= ends_on,
+        LockerMembership.ends_on >= starts_on,
+    )
+    if session.scalar(overlapping.limit(1)) is not None:
+        raise Problem(409, "membership-overlap", "The household is a member on some of these days.")
 
 
 def _household(session: Session, code: str | None, username: str | None) -> int:

@@ -13,15 +13,28 @@ from sqlalchemy import (
     Index,
     String,
     Time,
+    func,
+    literal_column,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Base
 from lockers.consent import CHOICES
 
 Instant = DateTime(timezone=True)
+
+
+def _one_at_a_time(whose: str, name: str) -> ExcludeConstraint:
+    """No two rows of the same person or household have a day in common."""
+    column = literal_column
+    return ExcludeConstraint(
+        (func.int8range(column(whose), column(whose), "[]"), "&&"),
+        (func.daterange(column("starts_on"), column("ends_on"), "[]"), "&&"),
+        name=name,
+        using="gist",
+    )
 
 
 class LockerTerms(Base):
@@ -69,6 +82,7 @@ class LockerVacation(Base):
     __table_args__ = (
         CheckConstraint("starts_on <= ends_on", name="order"),
         CheckConstraint("ends_on - starts_on < 60", name="length"),
+        _one_at_a_time("person_id", "ex_locker_vacation_one_at_a_time"),
         Index(None, "person_id", "ends_on"),
     )
 
@@ -85,6 +99,7 @@ class LockerMembership(Base):
     __tablename__ = "locker_membership"
     __table_args__ = (
         CheckConstraint("starts_on <= ends_on", name="order"),
+        _one_at_a_time("household_id", "ex_locker_membership_one_at_a_time"),
         Index(None, "household_id", "ends_on"),
     )
 

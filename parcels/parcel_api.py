@@ -10,12 +10,13 @@ from core.app import settings
 from core.db import atomic, db
 from identity.auth import current, requires
 from identity.models import ADMIN, COURIER, OPERATOR, RESIDENT
-from lockers.custody import Community
-from parcels import code_changes, expected, parcels, reclaims
+from lockers.custody import Premises
+from parcels import code_changes, complaints, expected, parcels, reclaims
 from parcels.parcels import Reader
 from parcels.schemas import (
     DelegateSchema,
     ExpectedParcelSchema,
+    NewComplaintSchema,
     NewDelegateSchema,
     ParcelFileSchema,
     ParcelFilterSchema,
@@ -83,6 +84,17 @@ def revoke_delegate(parcel_id: int, code_id: int) -> None:
     atomic(code_changes.revoke, parcel_id, code_id, _reader(), clock.now())
 
 
+@blueprint.post("/parcels/<int:parcel_id>/complaints")
+@requires(RESIDENT)
+@blueprint.arguments(NewComplaintSchema)
+@blueprint.response(201, ParcelFileSchema)
+def complain(new: dict[str, Any], parcel_id: int) -> Any:
+    """Tell the desk what is wrong with one's parcel; its answer is read there, too."""
+    reader, now = _reader(), clock.now()
+    atomic(complaints.file, parcel_id, reader, new["text"], now)
+    return parcels.parcel(db.session(), reader, parcel_id, now, _ours())
+
+
 @blueprint.post("/expected-parcels")
 @requires(RESIDENT)
 @blueprint.arguments(ExpectedParcelSchema)
@@ -111,5 +123,5 @@ def _reader() -> Reader:
     return Reader(current().id, current().role, current().household_id)
 
 
-def _ours() -> Community:
-    return Community(settings().zone, settings().secret_key)
+def _ours() -> Premises:
+    return Premises(settings().zone, settings().secret_key)

@@ -9,10 +9,11 @@ from psycopg.rows import DictRow, dict_row
 from sqlalchemy.orm import Session
 
 from core.db import Connection, driver, fetch_row
-from core.errors import not_found
+from core.errors import Problem, not_found
 from identity.models import ADMIN, COURIER, OPERATOR, RESIDENT
+from lockers import custody
 from lockers.clocks import CLOCK, TERMS_OF
-from lockers.custody import Community
+from lockers.custody import Premises
 from parcels import view
 
 # What a resident shares today is what the newest choice says; who has left shares nothing.
@@ -76,6 +77,13 @@ FROM pickup_code WHERE parcel_id = %(id)s AND kind = 'delegate' ORDER BY id DESC
 """
 
 
+# What the newest complaint was answered.
+COMPLAINT = """
+SELECT resolved_at, resolution FROM exception_case
+WHERE subject = 'parcel' AND subject_id = %(id)s AND reason = 'complaint'
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """Who asks about parcels."""
@@ -94,7 +102,7 @@ class Reader:
 
 
 def parcels(
-    session: Session, reader: Reader, wanted: Mapping[str, Any], now: datetime, ours: Community
+    session: Session, reader: Reader, wanted: Mapping[str, Any], now: datetime, ours: Premises
 ) -> tuple[int, Sequence[dict[str, Any]]]:
     """How many parcels match that the reader may see, and one page of them, newest first.
 
@@ -110,7 +118,7 @@ def parcels(
 
 
 def parcel(
-    session: Session, reader: Reader, parcel_id: int, now: datetime, ours: Community
+    session: Session, reader: Reader, parcel_id: int, now: datetime, ours: Premises
 ) -> dict[str, Any]:
     """One parcel with what happened to it; the recipient also sees whom they gave codes.
 
@@ -123,16 +131,27 @@ def parcel(
     events = _rows(connection, EVENTS, values)
     mine = row["recipient_id"] == reader.person_id
     given = _rows(connection, DELEGATES, values) if mine else []
+    case = fetch_row(connection, (COMPLAINT, values))
     return view.parcel(row, reader.person_id, reader.role, now, ours) | {
         "events": view.events(events, reader.role),
         "delegates": [view.delegate(code, now, ours) for code in given],
+        "complaints": [] if reader.role == COURIER else view.complaints(events, case),
     }
 
 
-def is_seen(connection: Connection, reader: Reader, parcel_id: int) -> bool:
-    """Whether the reader may see that parcel."""
-    values = reader.values() | {"id": parcel_id}
-    return fetch_row(connection, (_one(reader), values)) is not None
+def own(
+    connection: Connection, parcel_id: int, reader: Reader, *, desk_may: bool = False
+) -> DictRow:
+    """The reader's parcel as `custody.in_hand` gives it; the desk's is any where it may.
+
+    Problem 404, 403 for whom the recipient only shares with.
+    """
+    row = custody.in_hand(connection, parcel_id)
+    if row["recipient_id"] == reader.person_id or (desk_may and reader.role != RESIDENT):
+        return row
+    if fetch_row(connection, (_one(reader), reader.values() | {"id": parcel_id})):
+        raise Problem(403, "not-the-recipient", "Only the recipient may do this.")
+    raise not_found("parcel")
 
 
 def _one(reader: Reader) -> str:

@@ -7,6 +7,7 @@ from psycopg.rows import DictRow, dict_row
 from sqlalchemy.orm import Session
 
 from core.db import driver, fetch_row
+from core.logs import mask
 from identity.models import ADMIN, COURIER, OPERATOR
 from parcels import view
 from parcels.parcels import Reader
@@ -69,5 +70,5 @@ def _shown(row: DictRow) -> dict[str, Any]:
         "reason": row["reason"] or OVERSTAYED,
         "place": view.place(row),
         "courier": view.courier(row),
-        "phone": view.masked(row["recipient_phone"]),
+        "phone": row["recipient_phone"] and mask(row["recipient_phone"]),
     }

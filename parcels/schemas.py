@@ -9,14 +9,15 @@ from marshmallow import fields, validate, validates_schema
 
 from core.http import Instant, Schema
 from ledger.schemas import FilterSchema
+from lockers import deposits
 from lockers.consent import CHOICES
 from lockers.lifecycle import Phase
 
-WAYBILL = validate.Regexp(
-    r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z", error="a waybill: 1 to 64 letters and digits"
-)
-NAME = validate.And(
-    validate.Length(1, 64), validate.Regexp(re.compile(r".*\S", re.DOTALL), error="say who")
+WAYBILL = validate.Regexp(deposits.WAYBILL, error="a waybill: 1 to 64 letters and digits")
+SOMETHING = re.compile(r".*\S", re.DOTALL)
+NAME = validate.And(validate.Length(1, 64), validate.Regexp(SOMETHING, error="say who"))
+COMPLAINT = validate.And(
+    validate.Length(1, 500), validate.Regexp(SOMETHING, error="say what is wrong")
 )
 CODE = validate.Length(1, 32)
 USERNAME = validate.Length(1, 64)
@@ -77,7 +78,9 @@ class ParcelSchema(ma.Schema):
     id = fields.Integer()
     tracking_number = fields.String()
     phase = fields.String(validate=validate.OneOf([str(phase) for phase in Phase]))
-    status = fields.String(metadata={"description": "the phase"})
+    status = fields.String(
+        metadata={"description": "the phase, under the name that bookings and stays have for it"}
+    )
     reason = fields.String(allow_none=True, metadata={"description": "of an exception"})
     place = fields.Nested(PlaceSchema, allow_none=True)
     courier = fields.Nested(BroughtBySchema, allow_none=True)
@@ -99,7 +102,10 @@ class ParcelSchema(ma.Schema):
     pickup_code = fields.String(
         allow_none=True, metadata={"description": "entered after the phone's tail"}
     )
-    code = fields.String(allow_none=True, metadata={"description": "the same as pickup_code"})
+    code = fields.String(
+        allow_none=True,
+        metadata={"description": "pickup_code, under the name it has in a cabinet's messages"},
+    )
     code_locked_until = fields.AwareDateTime(allow_none=True)
     fee = fields.Nested(StorageFeeSchema, allow_none=True)
     charge_id = fields.Integer(
@@ -140,11 +146,27 @@ class DelegateSchema(ma.Schema):
     ended_reason = fields.String(allow_none=True)
 
 
+class NewComplaintSchema(Schema):
+    """What is wrong with a parcel."""
+
+    text = fields.String(required=True, validate=COMPLAINT)
+
+
+class ComplaintSchema(ma.Schema):
+    """What a recipient complained of, and what the desk answered."""
+
+    filed_at = fields.AwareDateTime()
+    text = fields.String(metadata={"description": "phones and plates in it are masked"})
+    resolved_at = fields.AwareDateTime(allow_none=True)
+    resolution = fields.String(allow_none=True, metadata={"description": "the answer"})
+
+
 class ParcelFileSchema(ParcelSchema):
     """A parcel with what happened to it; the recipient sees whom they gave codes."""
 
     events = fields.List(fields.Nested(ParcelEventSchema))
     delegates = fields.List(fields.Nested(DelegateSchema))
+    complaints = fields.List(fields.Nested(ComplaintSchema))
 
 
 class ExpectedParcelSchema(Schema):

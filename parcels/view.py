@@ -9,7 +9,7 @@ from core.logs import mask
 from core.sealing import SealError, unseal
 from identity.models import COURIER, RESIDENT
 from lockers.clocks import clock_of
-from lockers.custody import Community
+from lockers.custody import Premises
 from lockers.lifecycle import INSIDE, Phase
 from storage import fees
 
@@ -24,11 +24,12 @@ COURIERS_HEAR = ("parcel.", "door.", "consent.", "reclaim.")
 COURIERS_READ = frozenset({"compartment", "reason", "by", "basis"})
 """What a courier learns of a parcel's events: its way, not the resident's people and money."""
 BETWEEN_OTHERS = ("deposit.",)
+FILED, ANSWERED = "complaint.filed", "complaint.answered"
 WITNESS = "witness"
 """What a resident does not: what the courier's company pays, and who saw a parcel taken out."""
 
 
-def parcel(row: Row, person_id: int, role: str, now: datetime, ours: Community) -> dict[str, Any]:
+def parcel(row: Row, person_id: int, role: str, now: datetime, ours: Premises) -> dict[str, Any]:
     """A parcel as its reader sees it; `row` has the columns of parcels.SHOWN."""
     mine = row["recipient_id"] == person_id
     phone: str | None = row["recipient_phone"]
@@ -39,7 +40,7 @@ def parcel(row: Row, person_id: int, role: str, now: datetime, ours: Community) 
         "courier": courier(row),
         "mine": mine,
         "recipient": row["recipient"] if role != COURIER else None,
-        "phone": phone if mine else masked(phone),
+        "phone": phone if mine else phone and mask(phone),
         "phone_tail": phone and phone[-4:],
         "pickup_code": code,
         "code": code,
@@ -72,7 +73,7 @@ def courier(row: Row) -> dict[str, Any] | None:
     if row["courier"] is None:
         return None
     company = {name: row[name] for name in ("company", "company_name")}
-    return {"code": row["courier"], **company}
+    return {"code": mask(row["courier"]), **company}  # some are called by their phone
 
 
 def runs(row: Row) -> bool:
@@ -114,7 +115,24 @@ def events(rows: Sequence[Row], role: str) -> list[dict[str, Any]]:
     ]
 
 
-def delegate(row: Row, now: datetime, ours: Community) -> dict[str, Any]:
+def complaints(events: Sequence[Row], case: Row | None) -> list[dict[str, Any]]:
+    """What the recipient complained of, in order, each with the desk's answer if there is one.
+
+    An answer is for all that was said since the one before; `case` has the newest.
+    """
+    told: list[dict[str, Any]] = []
+    for event in events:
+        if event["type"] == FILED:
+            filed = {"filed_at": event["occurred_at"], "text": event["data"]["text"]}
+            told.append({**filed, "resolved_at": None, "resolution": None})
+        elif event["type"] == ANSWERED:
+            _answer(told, event["occurred_at"], event["data"]["text"])
+    if case and case["resolved_at"]:
+        _answer(told, case["resolved_at"], mask(case["resolution"]))
+    return told
+
+
+def delegate(row: Row, now: datetime, ours: Premises) -> dict[str, Any]:
     """A code that was given to somebody, for whoever gave it."""
     over = row["ended_at"] is not None or row["expires_at"] <= now
     code = None if over else opened(ours.secret_key, row["sealed"])
@@ -131,9 +149,10 @@ def opened(secret_key: str, sealed: bytes | None) -> str | None:
         return None
 
 
-def masked(phone: str | None) -> str | None:
-    """The phone without its middle."""
-    return phone and mask(phone)
+def _answer(told: Sequence[dict[str, Any]], at: datetime, text: str) -> None:
+    for complaint in told:
+        if complaint["resolved_at"] is None:
+            complaint.update(resolved_at=at, resolution=text)
 
 
 def _hears(role: str, type_: str) -> bool:

@@ -8,11 +8,10 @@ from marshmallow import fields, validate
 
 from core.http import Schema
 from lockers.allocation import SIZES
-from lockers.deposits import RECIPIENT_PHONE
+from lockers.deposits import RECIPIENT_PHONE, WAYBILL
 
-WAYBILL = validate.Regexp(
-    r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z", error="a waybill: 1 to 64 letters and digits"
-)
+WAYBILL_RULE = validate.Regexp(WAYBILL, error="a waybill: 1 to 64 letters and digits")
+COURIER = validate.Regexp(r"\A\w(.{0,62}\S)?\Z", error="1 to 64 characters, no blanks around")
 PHONE = validate.Regexp(RECIPIENT_PHONE, error="a mobile number of 11 digits")
 NUMBER, MOST_NUMBER, MOST_DOORS = re.compile("[0-9]{1,6}"), 1_000_000, 1_000
 SENSORS = ("empty", "occupied")
@@ -40,10 +39,10 @@ class DeliverySchema(Schema):
     opened the door.
     """
 
-    tracking_number = fields.String(required=True, validate=WAYBILL)
+    tracking_number = fields.String(required=True, validate=WAYBILL_RULE)
     recipient_phone = fields.String(required=True, validate=PHONE)
     size = fields.String(required=True, validate=validate.OneOf(SIZES))
-    courier = fields.String(required=True, validate=validate.Length(1, 64))
+    courier = fields.String(required=True, validate=COURIER)
     consent = fields.String(validate=validate.OneOf(["asked"]))
     absent = flag()
     fresh = flag()
@@ -66,10 +65,10 @@ class PickupSchema(Schema):
 class HandledSchema(Schema):
     """`data` of what became of a parcel: its waybill, its compartment, or both."""
 
-    tracking_number = fields.String(validate=WAYBILL)
+    tracking_number = fields.String(validate=WAYBILL_RULE)
     compartment = Door()
     photo = fields.String(validate=validate.Length(1, 200))
-    courier = fields.String(validate=validate.Length(1, 64))
+    courier = fields.String(validate=COURIER)
     replayed = flag()
 
     @ma.validates_schema
@@ -82,14 +81,14 @@ class HandledSchema(Schema):
 class DepositedSchema(HandledSchema):
     """`data` of locker.parcel_deposited."""
 
-    tracking_number = fields.String(required=True, validate=WAYBILL)
+    tracking_number = fields.String(required=True, validate=WAYBILL_RULE)
     compartment = Door(required=True)
 
 
 class ReclaimSchema(HandledSchema):
     """`data` of locker.reclaim_requested."""
 
-    courier = fields.String(required=True, validate=validate.Length(1, 64))
+    courier = fields.String(required=True, validate=COURIER)
 
 
 class DoorSchema(Schema):

@@ -162,6 +162,8 @@ def _heartbeat(token: str, said: dict[str, Any], raw: bytes, now: datetime) -> R
 
 def _alive(session: Session, token: str, event: Event) -> Receipt:
     device = registry.authenticate(session, token, event.recorded_at)
+    if device.kind == "cabinet":
+        neutral_lockers.hold(session, device)
     receipt = events.heartbeat(session, device, event)
     if device.kind == "cabinet" and not receipt.duplicate:
         neutral_lockers.beat(session, device, event)

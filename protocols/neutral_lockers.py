@@ -1,5 +1,6 @@
 """The neutral protocol's parcel cabinets: what each of their events means."""
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 
@@ -9,10 +10,11 @@ from devices import registry
 from devices.events import Event, Receipt
 from devices.models import Device
 from lockers import codes, deposits, doors, handling, pickups
-from lockers.custody import Community
+from lockers.custody import Premises
 from lockers.deposits import Wish
 from lockers.handling import Named
 from lockers.lifecycle import Step
+from lockers.look import ONE_CABINET
 from protocols.locker_schemas import (
     DeliverySchema,
     DepositedSchema,
@@ -64,12 +66,15 @@ def _delivery(token: str, said: Said, raw: bytes, now: datetime) -> Receipt:
     return swift(deposits.ask, event, token_digest=digest, wish=wish, zone=settings().zone)
 
 
-def _pickup(token: str, said: Said, raw: bytes, now: datetime) -> Receipt:
-    """The code is known to this function and its digest alone; the log of events has neither."""
+def _pickup(token: str, said: Said, _raw: bytes, now: datetime) -> Receipt:
+    """The code is known here alone: the log of events has its digest, and not the body it came in,
+    which may spell it in more ways than one could search for.
+    """
     data = load(PICKUP, said["data"], "data.")
     tail = data["phone_tail"]
     code_digest = codes.digest_of(settings().secret_key, tail, data.pop("code"))
-    event = event_of(said, {**data, "code_digest": code_digest.hex()}, codes.redacted(raw), now)
+    data["code_digest"] = code_digest.hex()
+    event = event_of(said, data, json.dumps({**said, "data": data}, default=str).encode(), now)
     return swift(
         pickups.ask,
         event,
@@ -113,14 +118,19 @@ def _door(token: str, said: Said, raw: bytes, now: datetime) -> Receipt:
     return swift(doors.hear, event, DOORS[said["type"]], number, token_digest=digest)
 
 
+def hold(session: Session, device: Device) -> None:
+    """Lock the cabinet of a device before the device itself, as its other messages do."""
+    driver(session).execute(ONE_CABINET, {"digest": device.token_digest})
+
+
 def beat(session: Session, device: Device, event: Event) -> None:
     """What a cabinet's heartbeat says besides that it lives."""
     cameras, doors_seen = cameras_down(event.data), sensors(event.data)
     doors.watched(driver(session), device, event, cameras, doors_seen)
 
 
-def _ours() -> Community:
-    return Community(settings().zone, settings().secret_key)
+def _ours() -> Premises:
+    return Premises(settings().zone, settings().secret_key)
 
 
 TAKERS: dict[str, Callable[[str, Said, bytes, datetime], Receipt]] = {

@@ -13,6 +13,7 @@ SITES: tuple[Site, ...] = ("residential", "office", "school", "station")
 """Where a cabinet stands; on weekends some of these are locked."""
 
 Unknown = Literal["ask", "refuse"]
+Strange = Literal["accept", "refuse"]
 
 
 class RulesError(ValueError):
@@ -50,6 +51,7 @@ class LockerRules:
     reclaim_hours: int = 72
     removal_hours: int = 168
     unknown_recipients: Unknown = "ask"
+    unknown_couriers: Strange = "accept"
     hold_minutes: int = 10
     keep_large_free: int = 1
     cameras_required: bool = True
@@ -93,7 +95,10 @@ _YES_OR_NO = {
 }
 _CLOCK_TIMES = {"quiet_from": "免打扰开始", "quiet_until": "免打扰结束"}
 _CLOCK_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
-_UNKNOWN: tuple[Unknown, ...] = ("ask", "refuse")
+_CHOICES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "unknown_recipients": ("未登记收件人的处理", ("ask", "refuse")),
+    "unknown_couriers": ("未登记快递员的处理", ("accept", "refuse")),
+}
 _FIELDS = tuple(field.name for field in fields(LockerRules))
 
 
@@ -138,8 +143,9 @@ def _wrong_value(field: str, value: object) -> str | None:
         return None if right else f"{_CLOCK_TIMES[field]}：须为 00:00 到 23:59 的时刻"
     if field == "weekends_stop_at":
         return _wrong_sites(value)
-    right = isinstance(value, str) and value in _UNKNOWN
-    return None if right else f"未登记收件人的处理：须为 {' 或 '.join(_UNKNOWN)}"
+    name, choices = _CHOICES[field]
+    right = isinstance(value, str) and value in choices
+    return None if right else f"{name}：须为 {' 或 '.join(choices)}"
 
 
 def _wrong_sites(value: object) -> str | None:

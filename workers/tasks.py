@@ -1,5 +1,7 @@
 """Thin tasks: each sweeps rows that are due, in committed batches, until none are left."""
 
+from datetime import timedelta
+
 import structlog
 from celery import shared_task
 
@@ -14,12 +16,13 @@ from identity.channels import CHANNELS
 from ledger.settlement import settle_batch
 from lockers import privacy as locker_privacy
 from lockers import watch as locker_watch
-from lockers.custody import Community
+from lockers.custody import Premises
 from parking import privacy
 from sharing import offers, waitlist, watch
 
 BATCH = 500
 SENDS_A_SWEEP = 100
+LATE_MESSAGES = timedelta(days=3)
 FAILURES_A_SWEEP = 3
 
 log = structlog.get_logger()
@@ -119,7 +122,7 @@ def watch_lockers() -> int:
 def look_after_lockers() -> int:
     """Do what is due at the lockers, parcel by parcel; how many."""
     now, policy = clock.now(), settings()
-    ours = Community(policy.zone, policy.secret_key)
+    ours = Premises(policy.zone, policy.secret_key)
     done = atomic(locker_watch.cabinets, now)
     for due, step in (
         (locker_watch.holds, locker_watch.release),
@@ -131,6 +134,7 @@ def look_after_lockers() -> int:
                 done += 1
             except Exception:
                 log.exception("not watched", step=step.__name__, id=parcel_id)
+                atomic(locker_watch.put_off, parcel_id, now)
     return done
 
 
@@ -163,6 +167,9 @@ def collect_from_couriers() -> int:
 
 @shared_task(name="couriers.accrue", queue="sweeps")
 def accrue_site_contracts() -> int:
-    """Accrue and charge every finished month of site contracts that was not yet; how many."""
+    """Accrue and charge every finished month of site contracts that was not yet; how many.
+
+    A month is given three days more, for what cabinets that were offline have to tell of it.
+    """
     today = clock.now().astimezone(settings().zone).date()
-    return atomic(contracts.accrue_due, today)
+    return atomic(contracts.accrue_due, today - LATE_MESSAGES)

@@ -13,6 +13,7 @@ ALTER TABLE cabinet
     ADD COLUMN site VARCHAR(16) DEFAULT 'residential' NOT NULL,
     ADD COLUMN low_rows SMALLINT DEFAULT '2' NOT NULL,
     ADD COLUMN active BOOLEAN DEFAULT true NOT NULL,
+    ADD COLUMN audited_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     ADD COLUMN cameras_down_at TIMESTAMP WITH TIME ZONE,
     ADD COLUMN guesses INTEGER DEFAULT '0' NOT NULL,
     ADD COLUMN guesses_since TIMESTAMP WITH TIME ZONE,
@@ -23,6 +24,8 @@ ALTER TABLE cabinet
     ADD CONSTRAINT ck_cabinet_low_rows CHECK (low_rows >= 0);
 COMMENT ON COLUMN cabinet.address IS 'where to find it';
 COMMENT ON COLUMN cabinet.low_rows IS 'rows from the ground that count as low doors';
+COMMENT ON COLUMN cabinet.audited_at IS
+    'when somebody last walked along its doors with the worksheet';
 COMMENT ON COLUMN cabinet.guesses IS 'wrong codes entered since guesses_since';
 COMMENT ON COLUMN cabinet.slow_until IS 'no code is looked at before';
 COMMENT ON COLUMN cabinet.public_key IS 'its key (JWK): offline lists are encrypted to it';
@@ -40,7 +43,9 @@ ALTER TABLE compartment
     ADD CONSTRAINT ck_compartment_taken_by_a_parcel
         CHECK (state NOT IN ('held', 'occupied') OR parcel_id IS NOT NULL),
     ADD CONSTRAINT ck_compartment_hold_ends
-        CHECK ((state = 'held') = (hold_until IS NOT NULL)),
+        CHECK (state <> 'held' OR hold_until IS NOT NULL),
+    ADD CONSTRAINT ck_compartment_held_for_a_parcel
+        CHECK (hold_until IS NULL OR parcel_id IS NOT NULL),
     ADD CONSTRAINT ck_compartment_sensor CHECK (sensor IN ('empty', 'occupied'));
 COMMENT ON COLUMN compartment.parcel_id IS 'whose door it is while held or inside';
 COMMENT ON COLUMN compartment.reason IS 'why blocked or to be checked';
@@ -87,6 +92,9 @@ CREATE TABLE locker_vacation (
     CONSTRAINT pk_locker_vacation PRIMARY KEY (id),
     CONSTRAINT ck_locker_vacation_order CHECK (starts_on <= ends_on),
     CONSTRAINT ck_locker_vacation_length CHECK (ends_on - starts_on < 60),
+    CONSTRAINT ex_locker_vacation_one_at_a_time EXCLUDE USING gist (
+        int8range(person_id, person_id, '[]') WITH &&,
+        daterange(starts_on, ends_on, '[]') WITH &&),
     CONSTRAINT fk_locker_vacation_person_id_person FOREIGN KEY(person_id) REFERENCES person (id)
 );
 CREATE INDEX ix_locker_vacation_person_id_ends_on ON locker_vacation (person_id, ends_on);
@@ -99,6 +107,9 @@ CREATE TABLE locker_membership (
     recorded_by BIGINT,
     CONSTRAINT pk_locker_membership PRIMARY KEY (id),
     CONSTRAINT ck_locker_membership_order CHECK (starts_on <= ends_on),
+    CONSTRAINT ex_locker_membership_one_at_a_time EXCLUDE USING gist (
+        int8range(household_id, household_id, '[]') WITH &&,
+        daterange(starts_on, ends_on, '[]') WITH &&),
     CONSTRAINT fk_locker_membership_household_id_household
         FOREIGN KEY(household_id) REFERENCES household (id),
     CONSTRAINT fk_locker_membership_recorded_by_person
@@ -111,6 +122,7 @@ CREATE TABLE parcel (
     compartment_id BIGINT,
     tracking_number VARCHAR(64) NOT NULL,
     courier_id BIGINT,
+    company VARCHAR(64),
     recipient_phone VARCHAR(11),
     recipient_id BIGINT,
     household_id BIGINT,
@@ -151,6 +163,7 @@ CREATE TABLE parcel (
     CONSTRAINT fk_parcel_recipient_id_person FOREIGN KEY(recipient_id) REFERENCES person (id),
     CONSTRAINT fk_parcel_household_id_household
         FOREIGN KEY(household_id) REFERENCES household (id),
+    CONSTRAINT fk_parcel_company_party FOREIGN KEY(company) REFERENCES party (code),
     CONSTRAINT fk_parcel_terms_id_locker_terms
         FOREIGN KEY(terms_id) REFERENCES locker_terms (id)
 );
@@ -159,6 +172,7 @@ CREATE INDEX ix_parcel_compartment_id
 CREATE INDEX ix_parcel_courier_id_deposited_at ON parcel (courier_id, deposited_at);
 CREATE INDEX ix_parcel_due_at ON parcel (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX ix_parcel_household_id ON parcel (household_id, id);
+CREATE INDEX ix_parcel_reserved ON parcel (company) WHERE phase = 'reserved';
 CREATE INDEX ix_parcel_recipient_id ON parcel (recipient_id, id);
 CREATE INDEX ix_parcel_tracking_number ON parcel (tracking_number);
 CREATE UNIQUE INDEX uq_parcel_waybill ON parcel (courier_id, tracking_number)
@@ -169,6 +183,7 @@ COMMENT ON COLUMN parcel.delicate IS 'fresh or valuable: always ask';
 COMMENT ON COLUMN parcel.wanted IS 'what the recipient said of this very parcel before it came';
 COMMENT ON COLUMN parcel.consent IS 'what the deposit rests on';
 COMMENT ON COLUMN parcel.reason IS 'of an exception';
+COMMENT ON COLUMN parcel.company IS 'who pays for the deposit, as of the hold';
 COMMENT ON COLUMN parcel.deposit_fee_fen IS 'what the company of the courier pays for the deposit';
 COMMENT ON COLUMN parcel.opened_at IS 'when a code last opened its door';
 COMMENT ON COLUMN parcel.opened_by IS 'whose code that was';
@@ -243,7 +258,8 @@ COMMENT ON COLUMN pickup_code.name IS 'the delegate, or why staff opens';
 ALTER TABLE compartment ADD CONSTRAINT fk_compartment_parcel_id_parcel
     FOREIGN KEY(parcel_id) REFERENCES parcel (id);
 CREATE INDEX ix_compartment_free ON compartment (cabinet_id) WHERE state = 'free';
-CREATE INDEX ix_compartment_hold_until ON compartment (hold_until) WHERE state = 'held';
+CREATE INDEX ix_compartment_hold_until ON compartment (hold_until) WHERE hold_until IS NOT NULL;
+CREATE UNIQUE INDEX uq_cabinet_public_key ON cabinet ((public_key ->> 'x'));
 CREATE UNIQUE INDEX uq_compartment_parcel_id ON compartment (parcel_id)
     WHERE parcel_id IS NOT NULL;
 """
@@ -303,6 +319,7 @@ CREATED = (
 )
 ADDED = {
     "cabinet": (
+        "audited_at",
         "address",
         "site",
         "low_rows",

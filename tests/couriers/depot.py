@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.db import atomic, driver, send
 from couriers import accounts, companies, couriers, rates
-from couriers.deposits import INCOME, SOURCE
 from couriers.models import SIZES, CourierCompany
 from devices import registry
 from identity import people
@@ -23,6 +22,7 @@ from identity.models import OPERATOR
 from ledger import proof, split_rules
 from ledger.charges import NewCharge, raised
 from lockers import cabinets
+from lockers.custody import DEPOSIT
 from tests.ledger.till import settle_all
 
 OPENING = date(2026, 10, 1)
@@ -60,7 +60,7 @@ def open_depot(session: Session) -> Depot:
     device = registry.register(session, code="cab-1", serial="cab-1", kind="cabinet").device
     door = {"number": 1, "size": "S", "row": 1}
     cabinets.add_cabinet(session, device, code="cab-1", name="一号柜", compartments=[door])
-    for income in (INCOME, "site-rent", "locker-commission", "locker"):
+    for income in (DEPOSIT, "site-rent", "locker-commission", "locker"):
         split_rules.add(
             session,
             income=income,
@@ -107,9 +107,9 @@ def deposit_fee(parcel: int, amount_fen: int, party: str, **changes: Any) -> New
     """The charge of a deposit."""
     facts: dict[str, Any] = {
         "kind": "fee",
-        "source": SOURCE,
+        "source": "deposit",
         "source_id": parcel,
-        "income": INCOME,
+        "income": DEPOSIT,
         "household_id": None,
         "owner_household_id": None,
         "amount_fen": amount_fen,

@@ -136,3 +136,33 @@ def test_every_door_says_what_to_look_for(
     }
     [_, line] = csv.reader(io.StringIO(worksheet.as_csv([row], ZoneInfo("Asia/Shanghai"))))
     assert len(line) == len(worksheet.HEADERS)
+
+
+def test_whoever_walked_along_the_doors_says_so_and_the_audit_is_not_due_any_more(
+    community: Community, session: Session
+) -> None:
+    hall.say(community, "device.heartbeat", NOON)
+    [before] = counter.ask(community, "GET cabinets", NOON, who="ana")
+    assert (before["code"], before["audited_at"]) == ("K1", None)
+    audits = "POST cabinets/K1/audits"
+    after = counter.ask(community, audits, NOON, note="无异常")
+    assert after["audited_at"] == NOON.isoformat()
+    late = NOON + 8 * DAY
+    hall.sweep(late)
+    assert "audit-due" in hall.cases(session)
+    hall.say(community, "device.heartbeat", late)
+    counter.ask(community, audits, late + HOUR, note="7号门锁偏紧")
+    assert "audit-due" not in hall.cases(session)
+    how = "SELECT resolution, resolved_by FROM exception_case WHERE reason = 'audit-due'"
+    [olga] = hall.ask(session, "SELECT id FROM person WHERE username = 'olga'")
+    assert hall.ask(session, how) == [{"resolution": "7号门锁偏紧", "resolved_by": olga["id"]}]
+    [shown] = counter.ask(community, "GET cabinets", late + HOUR)
+    assert shown["audited_at"] == (late + HOUR).isoformat()
+    hall.sweep(late + HOUR)
+    assert "audit-due" not in hall.cases(session)
+
+
+def test_an_audit_needs_no_note_and_a_cabinet_there_is(community: Community) -> None:
+    assert counter.ask(community, "POST cabinets/K1/audits", NOON)["audited_at"]
+    counter.ask(community, "POST cabinets/K1/audits", NOON, status=422, note=" ")
+    counter.ask(community, "POST cabinets/K9/audits", NOON, status=404)

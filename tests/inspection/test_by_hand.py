@@ -92,7 +92,11 @@ def test_removal_needs_proof_and_ends_in_the_senders_hands(
         assert (removed["phase"], removed["compartment"]) == ("reclaimed", None)
     for _ in range(2):
         assert counter.ask(community, back, NOON + 9 * DAY, reason="退回")["phase"] == "returned"
-    assert counter.happened(session, "YT1")[-2:] == ["parcel.reclaimed", "parcel.returned"]
+    assert counter.happened(session, "YT1")[-3:] == [
+        "parcel.reclaimed",
+        "notice.queued",
+        "parcel.returned",
+    ]
     gone = counter.ask(community, remove, NOON + 9 * DAY, status=409, **proof)
     assert gone["code"] == "not-inside"
     no_door: dict[str, Any] = {"status": 409, "reason": "看看"}

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from core import clock
 from ledger import proof
 from tests.cast import NOON, Community
 from tests.lockers import hall
@@ -267,3 +268,73 @@ def test_only_a_cabinet_speaks_of_parcels(community: Community) -> None:
         community, "delivery_requested", NOON, cabinet="entry", status=403, **hall.ASKED
     )
     assert answer["code"] == "no-cabinet"
+
+
+def test_asking_again_for_another_size_gives_another_door(
+    community: Community, session: Session
+) -> None:
+    hall.request(community, "YT1", NOON, size="L")
+    small = hall.request(community, "YT1", NOON + MINUTE, size="S")
+    assert small["compartment"] in SMALL
+    assert hall.doors(session) == {small["compartment"]: "held"}
+    assert hall.ask(session, "SELECT deposit_fee_fen AS fen FROM parcel") == [{"fen": 30}]
+
+
+def test_what_the_recipient_said_of_a_parcel_holds_when_the_courier_asks_again(
+    community: Community, session: Session
+) -> None:
+    with clock.at(NOON):
+        announced = {"tracking_number": "YT1", "locker": True}
+        community.client.post(
+            "/api/v1/expected-parcels", json=announced, headers=community.as_person("bo")
+        )
+    for minute in range(3):
+        decision = hall.request(community, "YT1", NOON + minute * MINUTE, phone=BO, fresh=True)
+        assert decision["action"] == "open"
+    hall.sweep(NOON + 30 * MINUTE)
+    later = hall.request(community, "YT1", NOON + HOUR, phone=BO, fresh=True)
+    assert later["action"] == "open"
+    assert hall.ask(session, "SELECT count(*) AS n FROM parcel") == [{"n": 1}]
+
+
+def test_two_couriers_with_one_waybill_each_put_in_their_own(
+    community: Community, session: Session
+) -> None:
+    first = hall.request(community, "N1", NOON)["compartment"]
+    second = hall.request(community, "N1", NOON, courier="S1")["compartment"]
+    for number in (first, second):
+        put: dict[str, Any] = {"tracking_number": "N1", "compartment": number}
+        hall.say(community, "parcel_deposited", NOON + MINUTE, **put)
+    assert hall.cases(session) == []
+    assert hall.doors(session) == {first: "occupied", second: "occupied"}
+
+
+@pytest.mark.parametrize("earlier", [timedelta(seconds=5), timedelta(hours=40)])
+def test_a_clock_that_dates_the_deposit_before_the_request_does_no_harm(
+    community: Community, session: Session, earlier: timedelta
+) -> None:
+    number = hall.request(community, "YT1", NOON)["compartment"]
+    put: dict[str, Any] = {"tracking_number": "YT1", "compartment": number}
+    hall.say(community, "parcel_deposited", NOON - earlier, now=NOON + MINUTE, **put)
+    assert hall.phase(session, "YT1") == "ready"
+    assert hall.code(session, "YT1")
+
+
+def test_held_doors_count_against_the_prepaid_balance(
+    community: Community, session: Session
+) -> None:
+    session.execute(text("UPDATE deposit_rate SET fee_fen = 4000 WHERE size = 'S'"))
+    session.commit()
+    doors = [hall.request(community, f"H{n}", NOON) for n in range(3)]  # 100 yuan prepaid
+    assert [door["reason"] for door in doors] == ["deposit", "deposit", "courier-balance"]
+
+
+def test_couriers_nobody_registered_are_refused_where_the_rules_say_so(
+    community: Community, session: Session
+) -> None:
+    sql = """INSERT INTO locker_terms (version, valid_from, rules, recorded_at)
+             VALUES (1, :at, '{"unknown_couriers": "refuse"}', :at)"""
+    session.execute(text(sql), {"at": hall.LONG_AGO})
+    session.commit()
+    assert refusal(hall.request(community, "X1", NOON, courier="X-77")) == "courier-unknown"
+    assert hall.request(community, "Y1", NOON)["action"] == "open"

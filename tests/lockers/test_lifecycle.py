@@ -9,13 +9,11 @@ from hypothesis import strategies as st
 
 from lockers.lifecycle import (
     ENDED,
-    TABLE,
     Happening,
     Life,
     Phase,
     Step,
     life_of,
-    turn,
 )
 from tests.cast import NOON
 
@@ -106,18 +104,35 @@ def test_hearing_everything_twice_changes_nothing_but_what_does_not_fit(
 def test_whoever_ended_has_no_door_and_an_end(known: list[Happening]) -> None:
     life = life_of(known)
     assert (life.ended_at is not None) == (life.phase in ENDED)
-    assert not (life.ended and life.takes_a_door)
+    assert not (life.phase in ENDED and life.takes_a_door)
     assert (life.reason is not None) <= (life.phase is Phase.EXCEPTION)
 
 
-@pytest.mark.parametrize("phase", [None, *Phase])
-@pytest.mark.parametrize("step", list(Step))
-def test_the_table_answers_everything(phase: Phase | None, step: Step) -> None:
-    answered = turn(phase, step)
-    if phase in ENDED and answered.phase is not phase:
-        assert (phase, step) in TABLE
-    known_as_normal = (phase, step) in TABLE or answered.phase is (phase or Phase.EXPECTED)
-    assert known_as_normal or step is Step.EXCEPTED
+@given(st.lists(HAPPENINGS, max_size=6))
+def test_only_what_the_table_names_takes_a_parcel_out_of_its_end(known: list[Happening]) -> None:
+    """What has ended ends otherwise only by being put back, given back, or never having ended."""
+    life = life_of(known)
+    if life.phase in ENDED and life.deposited_at:
+        later = max(happening.at for happening in known) + MINUTE
+        for step in set(Step) - {Step.REFUSED, Step.RETURNED}:
+            assert life_of([*known, Happening(step, later)]).phase is life.phase
+
+
+def test_what_happened_before_the_parcel_came_does_not_end_it() -> None:
+    life = told(Step.COLLECTED, Step.HELD, Step.DEPOSITED)
+    assert (life.phase, life.anomalies) == (Phase.READY, ("deposit-unseen",))
+    assert life.ended_at is None
+
+
+def test_an_exception_by_mistake_is_taken_back() -> None:
+    life = told(Step.HELD, Step.DEPOSITED, Step.EXCEPTED, Step.RESTORED)
+    assert (life.phase, life.reason, life.takes_a_door) == (Phase.READY, None, True)
+
+
+def test_an_overdue_parcel_that_is_given_time_is_ready_again_and_can_be_overdue_again() -> None:
+    steps = (Step.HELD, Step.DEPOSITED, Step.OVERDUE, Step.PROLONGED)
+    assert told(*steps).phase is Phase.READY
+    assert told(*steps, Step.OVERDUE).phase is Phase.OVERDUE
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 """Somebody stands at the cabinet with a code: the right one opens, guessing does not pay."""
 
+import json
 import logging
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from core import clock
+from ledger import proof
 from tests.cast import NOON, Community
 from tests.ledger import till
 from tests.lockers import hall
@@ -105,16 +107,53 @@ def test_an_unpaid_fee_is_an_arrear_of_the_household_and_its_next_parcel_opens(
     assert decision["action"] == "open"
 
 
-def test_a_balance_pays_the_fee_when_it_reaches(community: Community, session: Session) -> None:
-    sql = """INSERT INTO top_up (household_id, method, amount_fen, received_by, occurred_at,
-                 recorded_at)
-             SELECT :home, 'cash', 500, id, :at, :at FROM person WHERE username = 'olga'"""
-    session.execute(text(sql), {"home": community.households["ana"], "at": NOON})
-    session.commit()
+def test_a_parcel_that_is_put_back_costs_nothing_even_when_it_was_charged(
+    community: Community, session: Session
+) -> None:
     hall.deposit(community, "YT1", NOON)
     hall.collect(community, "YT1", NOON + 20 * HOUR)
-    paid = "SELECT method, amount_fen FROM payment WHERE source = 'parcel'"
-    assert hall.ask(session, paid) == [{"method": "balance", "amount_fen": 50}]
+    hall.say(community, "parcel_refused", NOON + 20 * HOUR + MINUTE, tracking_number="YT1")
+    owed = "SELECT charged_fen - paid_fen AS fen FROM receivable WHERE source = 'parcel'"
+    assert hall.ask(session, owed) == [{"fen": 0}]
+    assert hall.phase(session, "YT1") == "exception"
+    assert proof.verify(session).ok
+
+
+def test_an_earlier_collection_that_is_heard_later_costs_what_it_should(
+    community: Community, session: Session
+) -> None:
+    hall.deposit(community, "YT1", NOON)
+    hall.collect(community, "YT1", NOON + 40 * HOUR)
+    late: dict[str, Any] = {"now": NOON + 41 * HOUR, "replayed": True}
+    hall.collect(community, "YT1", NOON + 20 * HOUR, **late)
+    owed = "SELECT charged_fen - paid_fen AS fen FROM receivable WHERE source = 'parcel'"
+    assert hall.ask(session, owed) == [{"fen": 50}]
+
+
+def test_a_collection_dated_before_the_parcel_came_leaves_it_where_it_is(
+    community: Community, session: Session
+) -> None:
+    number = hall.deposit(community, "YT1", NOON)
+    late: dict[str, Any] = {"now": NOON + HOUR, "replayed": True}
+    hall.say(community, "parcel_collected", NOON - 2 * HOUR, compartment=number, **late)
+    hall.say(community, "parcel_collected", NOON - 2 * HOUR, tracking_number="YT1", **late)
+    [row] = hall.ask(session, "SELECT phase FROM parcel WHERE courier_id IS NOT NULL")
+    assert row["phase"] == "ready"
+    assert hall.doors(session) == {number: "occupied"}
+    assert hall.pick_up(community, hall.code(session, "YT1"), NOON + 2 * HOUR)["action"] == "open"
+
+
+def test_while_a_code_is_locked_no_guess_learns_whether_it_is_right(
+    community: Community, session: Session
+) -> None:
+    hall.deposit(community, "YT1", NOON)
+    code = hall.code(session, "YT1")
+    at = NOON + HOUR
+    for n in range(5):
+        hall.pick_up(community, wrong(code), at + n * SECOND)
+    told = [hall.pick_up(community, tried, at + MINUTE) for tried in (wrong(code), code)]
+    assert told[0] == told[1]
+    assert told[0]["reason"] == "code-locked"
 
 
 def test_the_fee_reaches_the_books_as_locker_income(community: Community, session: Session) -> None:
@@ -224,7 +263,34 @@ def test_the_code_is_nowhere_in_the_log_of_events(
     said = capfd.readouterr()
     for place in (kept, caplog.text, said.out, said.err):
         assert code not in place
-        assert ANA not in place.replace("recipient_phone", "") or place is kept
+    for place in (caplog.text, said.out, said.err):
+        assert ANA not in place
+
+
+@pytest.mark.parametrize("spelt", ['"c\\u006fde"', '"code" '])
+def test_however_a_body_spells_it_the_code_is_not_kept(
+    community: Community, session: Session, spelt: str
+) -> None:
+    hall.deposit(community, "YT1", NOON)
+    code = hall.code(session, "YT1")
+    body = json.dumps(
+        {
+            "event_id": "spelt",
+            "type": "locker.pickup_requested",
+            "occurred_at": (NOON + HOUR).isoformat(),
+            "data": {"phone_tail": ANA[-4:], "code": code},
+        }
+    ).replace('"code"', spelt)
+    with clock.at(NOON + HOUR):
+        answer = community.client.post(
+            "/api/v1/device-events",
+            data=body.encode("utf-16") if spelt.endswith(" ") else body,
+            headers=community.as_device("K1") | {"Content-Type": "application/json"},
+        )
+    assert answer.get_json()["decision"]["action"] == "open"
+    [row] = hall.ask(session, "SELECT raw FROM device_event WHERE event_key = 'spelt'")
+    for encoding in ("utf-8", "utf-16"):
+        assert code not in bytes(row["raw"]).decode(encoding, "replace")
 
 
 @pytest.mark.parametrize(

@@ -230,12 +230,13 @@ def test_a_parcel_tells_its_whole_life(community: Community, session: Session) -
     hall.pick_up(community, hall.code(session, "YT1"), NOON + 20 * HOUR)
     hall.collect(community, "YT1", NOON + 20 * HOUR + MINUTE)
     events = own(community, "ana", "YT1", NOON + DAY)["events"]
-    assert [event["seq"] for event in events] == [1, 2, 3, 4, 6, 7, 8, 9]
+    assert [event["seq"] for event in events] == [1, 2, 3, 4, 5, 7, 8, 9, 10]
     assert [event["type"] for event in events] == [
         "consent.given",
         "door.held",
         "parcel.deposited",
         "code.issued",
+        "notice.queued",
         "code.failed",
         "door.opened",
         "parcel.collected",

@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.db import atomic
 from ledger import proof
 from lockers import watch
-from lockers.custody import Community as Ours
+from lockers.custody import Premises as Ours
 from tests.cast import NOON, Community
 from tests.lockers import hall
 from tests.lockers.hall import ANA, HOUR, MINUTE
@@ -139,3 +140,23 @@ def test_a_parcel_is_collected_while_it_becomes_overdue(
     assert hall.ask(session, fees) == [{"n": 6, "fen": 300}]
     assert hall.doors(session) == {}
     assert proof.verify(session).ok
+
+
+def test_two_cabinets_do_not_spend_the_same_prepaid_money(
+    app: Flask, community: Community, session: Session
+) -> None:
+    hall.add_cabinet(community)
+    session.execute(text("UPDATE deposit_rate SET fee_fen = 4000 WHERE size = 'S'"))
+    session.commit()
+    tokens = []
+    for n in range(4):
+        hall.add_cabinet(community, code=f"C{n}")
+        tokens.append(community.tokens[f"C{n}"])
+    calls = []
+    for n, token in enumerate(tokens):
+        community.tokens["K1"] = token
+        calls.append(asking(community, 2 * n + 1))
+    with clock.at(NOON):
+        answers = at_once(app, calls)
+    # 100 yuan are prepaid: two deposits of 40 are covered, whoever is first.
+    assert Counter(reason for _, reason, _ in answers) == {"deposit": 2, "courier-balance": 2}
