@@ -42,7 +42,7 @@ class CabinetSchema(ma.Schema):
     health = fields.String(validate=validate.OneOf(["online", "late", "offline"]))
     cameras = fields.String(validate=validate.OneOf(["ok", "down"]))
     audited_at = fields.AwareDateTime(
-        allow_none=True, metadata={"description": "when somebody last walked along its doors"}
+        metadata={"description": "when somebody last walked along its doors"}
     )
     compartments = fields.Integer()
     S = fields.Integer()
