@@ -11,6 +11,7 @@ from core.config import settings_from_env
 
 QUEUE = "sweeps"
 SETTLE_SECONDS = 2.0
+SEAL_SECONDS = 10.0
 WATCH_SECONDS = 15.0
 
 settings = settings_from_env()
@@ -42,6 +43,11 @@ celery.conf.update(
             "task": "ledger.settle",
             "schedule": SETTLE_SECONDS,
             "options": {"expires": SETTLE_SECONDS},
+        },
+        "seal": {
+            "task": "ledger.seal",
+            "schedule": SEAL_SECONDS,
+            "options": {"expires": SEAL_SECONDS},
         },
         "watch": {
             "task": "sharing.watch",

@@ -8,6 +8,7 @@ from core.app import settings
 from core.db import atomic
 from core.idempotency import forget_before
 from ebikes import chargings
+from ledger.seals import close_days, seal_batch
 from ledger.settlement import settle_batch
 from parking import privacy
 from sharing import offers, waitlist, watch
@@ -23,6 +24,16 @@ def settle() -> int:
     done = 0
     while handled := atomic(settle_batch, BATCH):
         done += handled
+    return done
+
+
+@shared_task(name="ledger.seal", queue="sweeps")
+def seal() -> int:
+    """Seal entries, and the days that are over; how many entries."""
+    done = 0
+    while sealed := atomic(seal_batch, clock.now()):
+        done += sealed
+    atomic(close_days, clock.now())
     return done
 
 
