@@ -19,10 +19,11 @@ from ledger.accounts import (
     PROVIDER_RECEIVABLE,
     RECEIVABLE,
 )
+from ledger.chain import Found
 from ledger.checks import Check, compare
 from ledger.posting import rows
 
-__all__ = ["OTHERS", "Check", "Proof", "verify"]
+__all__ = ["CHECKS", "OTHERS", "Check", "Proof", "verify"]
 
 # Each source row beside its entry in the collecting book, whose amount is what it did to the
 # control account; unless that was taken back. A charge is also laid beside its entries income
@@ -225,6 +226,8 @@ class Proof:
         return all(check.ok for check in self.checks.values())
 
 
+OurCheck = Callable[[Session, Found], Check]
+
 OTHERS: dict[str, Callable[[Session], Check]] = {}
 """What packages that raise charges prove of them, by the check's name."""
 
@@ -238,24 +241,11 @@ def verify(session: Session) -> Proof:
     nothing yet, so that every check sees the same instant.
     """
     found = chain.look(session)
-    return Proof(
-        {
-            "balances": chain.balances(session, found),
-            "sources": _sources(session),
-            "chain": chain.chain(session, found),
-            "rollups": compare(session, ROLLUPS, "account {account}, month {month}"),
-            "receivables": compare(session, RECEIVABLES, "receivable {source}:{source_id}"),
-            "prepaid": compare(session, BALANCES, "balance of {owner}"),
-            "companies": compare(session, OWED, "what {company} owes for {source}"),
-            "subledgers": compare(
-                session, SUBLEDGERS, "account {account}, party '{party}'", **CONTROL
-            ),
-            **{name: check(session) for name, check in OTHERS.items()},
-        }
-    )
+    ours = {name: check(session, found) for name, check in CHECKS.items()}
+    return Proof(ours | {name: check(session) for name, check in OTHERS.items()})
 
 
-def _sources(session: Session) -> Check:
+def _sources(session: Session, _found: Found) -> Check:
     """Waiting and set-aside rows are explained; anything else but settled is an error."""
     found = rows(session, SOURCES, **CONTROL, **CHART)
     explained = [r for r in found if r["verdict"].startswith((*SOUND, "set aside"))]
@@ -266,3 +256,20 @@ def _sources(session: Session) -> Check:
         or ["nothing was charged or paid yet"]
     )
     return Check(not wrong, "; ".join(said))
+
+
+def _compared(sql: str, name: str, **values: str) -> OurCheck:
+    return lambda session, _found: compare(session, sql, name, **values)
+
+
+CHECKS: Mapping[str, OurCheck] = {
+    "balances": chain.balances,
+    "sources": _sources,
+    "chain": chain.chain,
+    "rollups": _compared(ROLLUPS, "account {account}, month {month}"),
+    "receivables": _compared(RECEIVABLES, "receivable {source}:{source_id}"),
+    "prepaid": _compared(BALANCES, "balance of {owner}"),
+    "companies": _compared(OWED, "what {company} owes for {source}"),
+    "subledgers": _compared(SUBLEDGERS, "account {account}, party '{party}'", **CONTROL),
+}
+"""What is proved, by the check's name, given what the walk over all entries found."""

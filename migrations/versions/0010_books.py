@@ -152,6 +152,20 @@ OF_ONE_BOOK = """
         JOIN account ON account.code = used.account
         WHERE account.book <> used.book LIMIT 1;
     END IF;"""
+MIRRORED = """
+    IF bad IS NULL THEN
+        SELECT concat_ws(' ', 'entry', header.id, 'does not mirror the entry it reverses')
+        INTO bad
+        FROM (SELECT DISTINCT entry_id FROM added) AS entry
+        JOIN journal_entry AS header ON header.id = entry.entry_id
+        JOIN journal_entry AS reversed ON reversed.id = header.reverses_id
+        WHERE header.book <> reversed.book OR EXISTS (
+            SELECT FROM (SELECT * FROM posting WHERE entry_id = header.id) AS back
+            FULL JOIN (SELECT * FROM posting WHERE entry_id = reversed.id) AS there USING (line)
+            WHERE (back.account, back.party, back.amount_fen)
+                IS DISTINCT FROM (there.account, there.party, -there.amount_fen)
+        ) LIMIT 1;
+    END IF;"""
 
 SEALED = """
 CREATE FUNCTION ledger_sealed() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -176,6 +190,64 @@ CREATE TRIGGER identity_kept BEFORE UPDATE OF code, type, book, normal_side, res
     ON account FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse();
 """
 
+# What triggers do beside what was asked is done with the owner's rights: nobody else has them.
+AS_OWNER = (
+    "lock_months(date[])",
+    "ledger_entry_added()",
+    "ledger_entry_complete()",
+    "ledger_postings_added()",
+    "ledger_charge_raised()",
+    "ledger_payment_received()",
+    "ledger_topped_up()",
+    "ledger_company_owes(text, text, bigint)",
+    "ledger_sealed()",
+)
+
+APP, REPORTER = "huilin_app", "huilin_reporter"
+ROLES = f"""
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY ARRAY['{APP}', '{REPORTER}'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
+                EXECUTE format('GRANT %I TO %I', wanted, current_user);
+            EXCEPTION
+                WHEN duplicate_object OR unique_violation THEN NULL;
+                WHEN insufficient_privilege THEN
+                    RAISE NOTICE 'role % is not there, and % may not create it', wanted,
+                        current_user;
+            END;
+        END IF;
+    END LOOP;
+END $$;
+"""
+LEDGER = (
+    *("book", "account", "period", "split_rule", "journal_entry", "posting", "account_month"),
+    *("unsealed", "entry_leaf", "day_seal", "charge", "payment", "top_up", "receivable"),
+    *("balance", "company_balance", "company_owed", "party", "accrual"),
+)
+# What of the ledger the app may do besides reading; FOR UPDATE needs the right to some column.
+APPS_RIGHTS = {
+    "journal_entry": "INSERT",
+    "posting": "INSERT",
+    "entry_leaf": "INSERT",
+    "day_seal": "INSERT",
+    "split_rule": "INSERT",
+    "party": "INSERT",
+    "accrual": "INSERT",
+    "period": "INSERT, UPDATE (status)",
+    "account": "UPDATE (active)",
+    "charge": "INSERT, UPDATE (settled_at, set_aside_reason)",
+    "payment": "INSERT, UPDATE (settled_at, set_aside_reason)",
+    "top_up": "INSERT, UPDATE (settled_at, set_aside_reason)",
+    "receivable": "UPDATE (moved_at)",
+    "balance": "UPDATE (amount_fen)",
+    "company_balance": "UPDATE (amount_fen)",
+}
+
 # As in 0002: a function's plans may be made while the tables are empty.
 STEADY = "SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"
 
@@ -188,13 +260,25 @@ def upgrade() -> None:
     _create_chart()
     _change_journal()
     _create_seals()
-    _replace(date="posted_on", queue=QUEUE, more=OF_ONE_BOOK)
+    _replace(date="posted_on", queue=QUEUE, more=OF_ONE_BOOK + MIRRORED)
     op.execute(SEALED)
     op.execute(f"ALTER FUNCTION ledger_sealed() {STEADY}")
+    for function in AS_OWNER:
+        op.execute(f"ALTER FUNCTION {function} SECURITY DEFINER SET search_path = public, pg_temp")
+        op.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
+    op.execute(ROLES)
+    _grant()
 
 
 def downgrade() -> None:
-    """Take back what `upgrade` did; the journal is posted anew as it was before."""
+    """Take back what `upgrade` did; the journal is posted anew as it was before.
+
+    The roles stay: other databases of the server may use them.
+    """
+    _revoke()
+    for function in AS_OWNER:
+        op.execute(f"ALTER FUNCTION {function} SECURITY INVOKER RESET search_path")
+        op.execute(f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
     for table in ("day_seal", "entry_leaf", "unsealed"):
         op.drop_table(table)
     op.execute("DROP FUNCTION ledger_sealed()")
@@ -234,6 +318,44 @@ def downgrade() -> None:
         CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON journal_seal
             FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()
     """)
+
+
+def _grant() -> None:
+    """Give the roles that are there the least that they need; the ledger's tables come last."""
+    ledger = ", ".join(LEDGER)
+    if _is_there(APP):
+        op.execute(f"""
+            GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {APP};
+            REVOKE INSERT, UPDATE, DELETE ON {ledger} FROM {APP};
+            GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP};
+            GRANT EXECUTE ON FUNCTION lock_months(date[]) TO {APP};
+            ALTER DEFAULT PRIVILEGES IN SCHEMA public
+                GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP};
+            ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO {APP}
+        """)
+        for table, rights in APPS_RIGHTS.items():
+            op.execute(f"GRANT {rights} ON {table} TO {APP}")
+        op.execute(f"REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {APP}")
+    if _is_there(REPORTER):
+        op.execute(f"GRANT SELECT ON {ledger} TO {REPORTER}")
+
+
+def _is_there(role: str) -> bool:
+    found = op.get_bind().exec_driver_sql(f"SELECT FROM pg_roles WHERE rolname = '{role}'")
+    return found.first() is not None
+
+
+def _revoke() -> None:
+    if _is_there(APP):
+        op.execute(f"""
+            ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM {APP};
+            ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON SEQUENCES FROM {APP};
+            REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {APP};
+            REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM {APP};
+            REVOKE ALL ON FUNCTION lock_months(date[]) FROM {APP}
+        """)
+    if _is_there(REPORTER):
+        op.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {REPORTER}")
 
 
 def _replace(*, date: str, queue: str, more: str) -> None:

@@ -116,7 +116,10 @@ def test_one_cause_has_one_entry_and_one_reversal(busy: Session) -> None:
     with refused(busy, psycopg.errors.UniqueViolation):
         busy.execute(text(again))
     header = ENTRY.replace("memo)", "memo, reverses_id)").replace("'');", "'', 1);")
-    reversal = entry(("220902", 800), ("1001", -800)).partition(";")[2]
+    reversal = """
+        INSERT INTO posting SELECT 900, line, account, party, -amount_fen, posted_on
+        FROM posting WHERE entry_id = 1
+    """
     busy.execute(text(header.format(id=900, day="2026-11-23") + reversal))
     busy.commit()
     with refused(busy, psycopg.errors.UniqueViolation, "reverses_id"):
