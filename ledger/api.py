@@ -171,8 +171,8 @@ def verify() -> proof.Proof:
     one_instant = db.engine.execution_options(
         isolation_level="REPEATABLE READ", postgresql_readonly=True
     )
-    with Session(one_instant) as snapshot:
-        return proof.verify(snapshot)
+    with Session(one_instant) as snapshot, Session(one_instant) as beside:
+        return proof.verify(snapshot, beside)
 
 
 @books.get("/split-rules")

@@ -1,6 +1,8 @@
 """Proof that the books are right: everything that is stored twice is computed again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -21,7 +23,7 @@ from ledger.accounts import (
 )
 from ledger.chain import Found
 from ledger.checks import Check, compare
-from ledger.posting import rows
+from ledger.posting import execute, rows
 
 __all__ = ["CHECKS", "OTHERS", "Check", "Proof", "verify"]
 
@@ -226,26 +228,44 @@ class Proof:
         return all(check.ok for check in self.checks.values())
 
 
-OurCheck = Callable[[Session, Found], Check]
-
 OTHERS: dict[str, Callable[[Session], Check]] = {}
 """What packages that raise charges prove of them, by the check's name."""
 
 
-def verify(session: Session) -> Proof:
+def verify(session: Session, beside: Session | None = None) -> Proof:
     """Recompute balances, sources, chain, rollups, receivables, prepaid, owed and sub-ledgers.
 
     And whatever the sources of charges registered in `OTHERS`.
 
     Writes nothing. While settlement runs, give it a REPEATABLE READ session that has read
-    nothing yet, so that every check sees the same instant.
+    nothing yet, so that every check sees the same instant; and a second one, `beside`, that
+    may see the same, so that entries are hashed while everything else is compared.
     """
-    found = chain.look(session)
-    ours = {name: check(session, found) for name, check in CHECKS.items()}
-    return Proof(ours | {name: check(session) for name, check in OTHERS.items()})
+    with _walk(session, beside) as walked:
+        ours = {name: check(session) for name, check in CHECKS.items()}
+        others = {name: check(session) for name, check in OTHERS.items()}
+        found = walked()
+    entries = {
+        "balances": chain.balances(session, found),
+        "chain": chain.chain(session, found),
+    }
+    return Proof(entries | ours | others)
 
 
-def _sources(session: Session, _found: Found) -> Check:
+@contextmanager
+def _walk(session: Session, beside: Session | None) -> Iterator[Callable[[], Found]]:
+    """The walk over all entries: on another connection in the meantime, or here when asked."""
+    rows(session, chain.ROOM)
+    if beside is None:
+        yield lambda: chain.look(session)
+        return
+    instant = rows(session, "SELECT pg_export_snapshot() AS id")[0]["id"]
+    execute(beside, f"SET TRANSACTION SNAPSHOT '{instant}'", {})
+    with ThreadPoolExecutor(1) as aside:
+        yield aside.submit(chain.look, beside).result
+
+
+def _sources(session: Session) -> Check:
     """Waiting and set-aside rows are explained; anything else but settled is an error."""
     found = rows(session, SOURCES, **CONTROL, **CHART)
     explained = [r for r in found if r["verdict"].startswith((*SOUND, "set aside"))]
@@ -258,18 +278,16 @@ def _sources(session: Session, _found: Found) -> Check:
     return Check(not wrong, "; ".join(said))
 
 
-def _compared(sql: str, name: str, **values: str) -> OurCheck:
-    return lambda session, _found: compare(session, sql, name, **values)
+def _compared(sql: str, name: str, **values: str) -> Callable[[Session], Check]:
+    return lambda session: compare(session, sql, name, **values)
 
 
-CHECKS: Mapping[str, OurCheck] = {
-    "balances": chain.balances,
+CHECKS: Mapping[str, Callable[[Session], Check]] = {
     "sources": _sources,
-    "chain": chain.chain,
     "rollups": _compared(ROLLUPS, "account {account}, month {month}"),
     "receivables": _compared(RECEIVABLES, "receivable {source}:{source_id}"),
     "prepaid": _compared(BALANCES, "balance of {owner}"),
     "companies": _compared(OWED, "what {company} owes for {source}"),
     "subledgers": _compared(SUBLEDGERS, "account {account}, party '{party}'", **CONTROL),
 }
-"""What is proved, by the check's name, given what the walk over all entries found."""
+"""What is proved besides the walk over all entries, by the check's name."""
