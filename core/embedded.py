@@ -163,9 +163,11 @@ class Postgres:
     def _create_database(self) -> None:
         with self._connect() as connection:
             if not _found(connection, "pg_roles", "rolname", ROLE):
-                connection.execute(
-                    sql.SQL("CREATE ROLE {} LOGIN CREATEDB").format(sql.Identifier(ROLE))
-                )
+                connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(ROLE)))
+            # Migrations make the roles of the app and of reporters, which have fewer rights.
+            connection.execute(
+                sql.SQL("ALTER ROLE {} CREATEDB CREATEROLE").format(sql.Identifier(ROLE))
+            )
             if not _found(connection, "pg_database", "datname", DATABASE):
                 connection.execute(
                     sql.SQL("CREATE DATABASE {} OWNER {}").format(

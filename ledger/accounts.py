@@ -1,4 +1,8 @@
-"""The chart of accounts of a community micro-fund, by the codes settlement posts to."""
+"""The books of a community and the accounts settlement posts to; a code is of one book only."""
+
+OWNERS, FUND, PROVIDER = "owners", "fund", "provider"
+"""Whose money a book keeps: the owners' in common, which collects, the micro-fund's, and that of
+whoever runs the place. They never mix (民法典 §282)."""
 
 CASH = "1001"
 RECEIVABLE = "1121"
@@ -6,6 +10,9 @@ PREPAID = "2203"
 COMPANIES_PREPAID = "220302"
 OWNERS_PAYABLE = "220901"
 PROPERTY_PAYABLE = "220902"
+FUND_PAYABLE = "220903"
+FUND_RECEIVABLE = "1131"
+PROVIDER_RECEIVABLE = "1141"
 
 INCOMES: dict[str, tuple[str, str]] = {
     "parking": ("430101", "停车费"),
@@ -19,11 +26,14 @@ INCOMES: dict[str, tuple[str, str]] = {
     "site-rent": ("430109", "场地租金"),
     "locker-commission": ("430110", "快递柜分成"),
 }
-"""Income -> its account, for good once it is in the books, and what its charges are called.
+"""Income -> its account in the fund, for good once booked, and what its charges are called.
 
 Electricity and the service fee of charging are priced, charged and booked apart
 (发改办价格〔2024〕537号).
 """
+
+PROVIDER_INCOMES = {income: "6001" + account[4:] for income, (account, _) in INCOMES.items()}
+"""Income -> its account in the provider's book."""
 
 COMPANY = "company:"
 """How the party code of a company begins."""

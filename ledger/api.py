@@ -16,7 +16,7 @@ from core.errors import invalid, not_found
 from core.idempotency import ONCE, once
 from identity.auth import current, requires
 from identity.models import ADMIN, AUDITOR, FINANCE, OPERATOR, RESIDENT, Person
-from ledger import charges, payments, proof, reports, split_rules
+from ledger import charges, payments, proof, reports, seals, split_rules
 from ledger.models import Charge, Payment, SplitRule
 from ledger.schemas import (
     AboutSchema,
@@ -25,6 +25,7 @@ from ledger.schemas import (
     ChargeSchema,
     EntryFilterSchema,
     EntrySchema,
+    InclusionSchema,
     NewPaymentSchema,
     NewTopUpSchema,
     PaymentSchema,
@@ -133,7 +134,8 @@ def top_up(body: dict[str, Any]) -> Response:
 def trial_balance(wanted: dict[str, Any]) -> reports.TrialBalance:
     """Every account's balance at the end of a day, and what is still to be settled."""
     today = clock.now().astimezone(settings().zone).date()
-    return reports.trial_balance(db.session(), wanted.get("as_of", today))
+    as_of = wanted.get("as_of", today)
+    return reports.trial_balance(db.session(), as_of, wanted.get("book"))
 
 
 @books.get("/entries")
@@ -150,6 +152,17 @@ def list_entries(
     return reports.with_postings(db.session(), db.session.execute(found))
 
 
+@books.get("/entries/<int:entry_id>/proof")
+@requires(*READERS)
+@books.response(200, InclusionSchema)
+def prove_entry(entry_id: int) -> seals.Inclusion:
+    """The steps from an entry to the head of its book; 404 until it is sealed."""
+    found = seals.inclusion(db.session(), entry_id)
+    if found is None:
+        raise not_found("sealed entry")
+    return found
+
+
 @books.get("/verify")
 @requires(*READERS)
 @books.response(200, ProofSchema)
@@ -158,8 +171,8 @@ def verify() -> proof.Proof:
     one_instant = db.engine.execution_options(
         isolation_level="REPEATABLE READ", postgresql_readonly=True
     )
-    with Session(one_instant) as snapshot:
-        return proof.verify(snapshot)
+    with Session(one_instant) as snapshot, Session(one_instant) as beside:
+        return proof.verify(snapshot, beside)
 
 
 @books.get("/split-rules")

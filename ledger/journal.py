@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -12,18 +12,28 @@ from ledger.accounts import (
     CASH,
     COMPANIES_PREPAID,
     COMPANY,
+    FUND,
+    FUND_PAYABLE,
+    FUND_RECEIVABLE,
     INCOMES,
+    OWNERS,
     OWNERS_PAYABLE,
     PREPAID,
     PROPERTY_COMPANY,
     PROPERTY_PAYABLE,
+    PROVIDER,
+    PROVIDER_INCOMES,
+    PROVIDER_RECEIVABLE,
     RECEIVABLE,
     party_of,
 )
 
 SETTLE = "settle"
-GENESIS = bytes(32)
-"""The hash before the first entry's."""
+"""The purpose of what the collecting book, the owners', says of a source row."""
+
+SETTLE_FUND, SETTLE_PROVIDER = f"{SETTLE}:{FUND}", f"{SETTLE}:{PROVIDER}"
+REVERSE = "reverse"
+"""How the purpose of a reversal begins; the purpose of what it reverses follows."""
 
 COMMUNITY, PRIVATE = "community", "private"
 KIND_NAMES = {"fee": "", "supplement": "补收", "credit": "减免"}
@@ -42,7 +52,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One journal entry before the database gave it a number."""
+    """One journal entry before the database gave it a number.
+
+    `occurred_on` is the true date, whatever period it is posted into.
+    """
 
     source: str
     source_id: int
@@ -52,6 +65,7 @@ class Entry:
     purpose: str = SETTLE
     split_rule_id: int | None = None
     reverses_id: int | None = None
+    book: str = OWNERS
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -110,45 +124,101 @@ def rule_for(rules: Iterable[Split], income: str, ownership: str, on: date) -> S
     return max(fit, key=lambda rule: (rule.valid_from, rule.id), default=None)
 
 
-def of_charge(charge: ChargeFacts, rules: Mapping[str, Split]) -> Entry:
-    """Debit what the debtor owes; credit the fund, the property company and the owner.
+def of_charge(charge: ChargeFacts, rules: Mapping[str, Split]) -> tuple[Entry, ...]:
+    """What each book says of a charge, the collecting one first; who gets nothing is left out.
+
+    The owners' book collects: it debits what the debtor owes and credits what it owes to the
+    fund, the property company and the owner of a private space. The fund and the provider each
+    debit what the owners' book owes them and credit their income by source.
 
     Each income is divided by its own rule of `rules`: the shares follow the weights and sum to
     the income by largest remainder; a credit is the exact mirror. With several incomes every
-    credited line names its rule. KeyError for an income that has no account or no rule.
+    line that divides one names its rule. KeyError for an income that has no account or no rule.
     """
     parts = sorted(charge.by_income.items(), key=lambda part: INCOMES[part[0]])
-    several = len(parts) > 1
-    credits_ = (
-        Line(account, party, -share, rules[income].id if several else None)
-        for income, fen in parts
-        for account, party, share in _divided(income, fen, rules[income], charge)
-    )
+    divided = [_divide(income, fen, rules[income]) for income, fen in parts]
+    several = len(divided) > 1
     debtor = party_of(charge.household_id, charge.company)
+    owner = party_of(charge.owner_household_id, None)
+    rule_ids = [part.rule_id if several else None for part in divided]
+    owed = (
+        Line(account, party, -fen, rule_id)
+        for part, rule_id in zip(divided, rule_ids, strict=True)
+        for account, party, fen in (
+            (FUND_PAYABLE, None, part.fund_fen),
+            (PROPERTY_PAYABLE, PROPERTY_COMPANY, part.provider_fen),
+            (OWNERS_PAYABLE, owner, part.owner_fen),
+        )
+    )
+    fund = (
+        Line(INCOMES[part.income][0], None, -part.fund_fen, rule_id)
+        for part, rule_id in zip(divided, rule_ids, strict=True)
+    )
+    provider = (
+        Line(PROVIDER_INCOMES[part.income], None, -part.provider_fen, rule_id)
+        for part, rule_id in zip(divided, rule_ids, strict=True)
+    )
     name = "、".join(INCOMES[income][1] for income, _ in parts)
-    return Entry(
-        source="charge",
-        source_id=charge.id,
-        occurred_on=charge.occurred_on,
-        memo=f"{name}{KIND_NAMES[charge.kind]} {charge.source}:{charge.source_id}",
-        lines=(Line(RECEIVABLE, debtor, charge.amount_fen), *credits_),
-        split_rule_id=None if several else rules[parts[0][0]].id,
+    drafts = (
+        (OWNERS, SETTLE, RECEIVABLE, debtor, owed),
+        (FUND, SETTLE_FUND, FUND_RECEIVABLE, None, fund),
+        (PROVIDER, SETTLE_PROVIDER, PROVIDER_RECEIVABLE, None, provider),
+    )
+    return tuple(
+        Entry(
+            source="charge",
+            source_id=charge.id,
+            occurred_on=charge.occurred_on,
+            memo=f"{name}{KIND_NAMES[charge.kind]} {charge.source}:{charge.source_id}",
+            lines=lines,
+            purpose=purpose,
+            split_rule_id=None if several else divided[0].rule_id,
+            book=book,
+        )
+        for book, purpose, account, party, credits_ in drafts
+        if (lines := _against(account, party, credits_))
     )
 
 
-def _divided(
-    income: str, amount_fen: int, rule: Split, charge: ChargeFacts
-) -> Iterator[tuple[str, str | None, int]]:
-    """(account, party, share) of everyone whom the rule gives something of one income."""
-    to = (
-        (INCOMES[income][0], None),
-        (PROPERTY_PAYABLE, PROPERTY_COMPANY),
-        (OWNERS_PAYABLE, party_of(charge.owner_household_id, None)),
-    )
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """What the rule of one income gives to whom."""
+
+    income: str
+    rule_id: int
+    fund_fen: int
+    provider_fen: int
+    owner_fen: int
+
+
+def _divide(income: str, amount_fen: int, rule: Split) -> Divided:
     weights = rule.micro_fund, rule.property, rule.owner
-    for (account, party), share in zip(to, shares(amount_fen, weights), strict=True):
-        if share:
-            yield account, party, share
+    return Divided(income, rule.id, *shares(amount_fen, weights))
+
+
+def _against(account: str, party: str | None, lines: Iterable[Line]) -> tuple[Line, ...]:
+    """The lines that move anything, after their sum on the other side; that may be nothing."""
+    moved = tuple(line for line in lines if line.amount_fen)
+    fen = -sum(line.amount_fen for line in moved)
+    return (Line(account, party, fen), *moved) if fen else moved
+
+
+def reversal(number: int, entry: Entry, on: date, reason: str) -> Entry:
+    """The entry that takes back the recorded entry `number`: every posting on the other side.
+
+    It is of the same book and cause, and the database lets an entry be reversed only once.
+    """
+    return Entry(
+        source=entry.source,
+        source_id=entry.source_id,
+        occurred_on=on,
+        memo=f"冲销凭证 {number}：{reason}",
+        lines=tuple(replace(line, amount_fen=-line.amount_fen) for line in entry.lines),
+        purpose=f"{REVERSE}:{entry.purpose}",
+        split_rule_id=entry.split_rule_id,
+        reverses_id=number,
+        book=entry.book,
+    )
 
 
 def of_payment(
@@ -200,31 +270,23 @@ def fingerprint(entry: Entry) -> bytes:
     return hashlib.sha256(_json(_content(entry))).digest()
 
 
-def canonical(entry_id: int, recorded_at: datetime, entry: Entry) -> bytes:
+def canonical(entry_id: int, recorded_at: datetime, posted_on: date, entry: Entry) -> bytes:
     """Every field of a recorded entry and its postings, as one line of JSON in UTF-8."""
     instant = recorded_at.astimezone(UTC).isoformat(timespec="microseconds")
-    return _json(["huilin-entry-1", entry_id, instant, *_content(entry)])
-
-
-def seal(previous_hash: bytes, content: bytes) -> bytes:
-    """The next link of the chain: SHA-256 over the link before and an entry's canonical form."""
-    return hashlib.sha256(previous_hash + content).digest()
+    said = ["huilin-entry-2", entry_id, instant, posted_on.isoformat(), fingerprint(entry).hex()]
+    return _json([*said, *_content(entry)])
 
 
 def _content(entry: Entry) -> list[Any]:
     return [
+        entry.book,
         *entry.key,
         entry.occurred_on.isoformat(),
         entry.memo,
         entry.split_rule_id,
         entry.reverses_id,
-        [_said(line) for line in entry.lines],
+        [[line.account, line.party, line.amount_fen, line.split_rule_id] for line in entry.lines],
     ]
-
-
-def _said(line: Line) -> list[Any]:
-    said = [line.account, line.party, line.amount_fen]
-    return said if line.split_rule_id is None else [*said, line.split_rule_id]
 
 
 def _json(content: list[Any]) -> bytes:

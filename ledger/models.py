@@ -30,14 +30,29 @@ ONE_OF_BOTH = "household_id IS NULL OR company IS NULL"
 OWED_BY = "CASE WHEN charged_fen > paid_fen THEN company ELSE NULL::character varying END"
 
 
+class Book(Base):
+    """账簿: the money of one owner, kept by one accounting regime; no entry spans two."""
+
+    __tablename__ = "book"
+    __table_args__ = (
+        CheckConstraint("regime IN ('owners', 'nonprofit', 'enterprise')", name="regime"),
+    )
+
+    code: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name_zh: Mapped[str] = mapped_column(String(64))
+    name_en: Mapped[str] = mapped_column(String(64))
+    regime: Mapped[str] = mapped_column(String(16), comment="by which accounting rules it is kept")
+
+
 class Account(Base):
-    """科目: one line of the chart of accounts."""
+    """科目: one line of the chart of accounts of a book; its code is of no other book."""
 
     __tablename__ = "account"
     __table_args__ = (
         CheckConstraint(
             "type IN ('asset', 'liability', 'equity', 'income', 'expense')", name="type"
         ),
+        CheckConstraint("normal_side IN ('debit', 'credit')", name="normal_side"),
     )
 
     code: Mapped[str] = mapped_column(String(16), primary_key=True)
@@ -45,6 +60,12 @@ class Account(Base):
     name_en: Mapped[str] = mapped_column(String(64))
     type: Mapped[str] = mapped_column(String(16))
     active: Mapped[bool] = mapped_column(server_default=text("true"))
+    book: Mapped[str] = mapped_column(ForeignKey("book.code"))
+    normal_side: Mapped[str] = mapped_column(String(8), comment="the side its balance falls on")
+    restricted: Mapped[bool] = mapped_column(
+        server_default=text("false"), comment="given for a purpose only"
+    )
+    parent: Mapped[str | None] = mapped_column(ForeignKey("account.code"))
 
 
 class Party(Base):
@@ -290,7 +311,8 @@ class JournalEntry(Base):
     __tablename__ = "journal_entry"
     __table_args__ = (
         UniqueConstraint("source", "source_id", "purpose"),
-        Index("ix_journal_entry_occurred_on", "occurred_on"),
+        CheckConstraint("posted_on >= occurred_on", name="posted_on"),
+        Index("ix_journal_entry_posted_on", "posted_on"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -305,6 +327,10 @@ class JournalEntry(Base):
     memo: Mapped[str] = mapped_column(String(256))
     split_rule_id: Mapped[int | None] = mapped_column(ForeignKey("split_rule.id"))
     reverses_id: Mapped[int | None] = mapped_column(ForeignKey("journal_entry.id"), unique=True)
+    book: Mapped[str] = mapped_column(ForeignKey("book.code"))
+    posted_on: Mapped[date] = mapped_column(
+        Date, comment="the accounting date: later than occurred_on when that month was closed"
+    )
 
 
 class Posting(Base):
@@ -314,15 +340,15 @@ class Posting(Base):
     __table_args__ = (
         CheckConstraint("amount_fen <> 0", name="amount"),
         Index(
-            "ix_posting_account_occurred_on",
+            "ix_posting_account_posted_on",
             "account",
-            "occurred_on",
+            "posted_on",
             postgresql_include=["amount_fen"],
         ),
         Index(
-            "ix_posting_party_occurred_on",
+            "ix_posting_party_posted_on",
             "party",
-            "occurred_on",
+            "posted_on",
             postgresql_where="party IS NOT NULL",
         ),
     )
@@ -332,7 +358,7 @@ class Posting(Base):
     account: Mapped[str] = mapped_column(String(16))
     party: Mapped[str | None] = mapped_column(String(64))
     amount_fen: Mapped[int] = mapped_column(Fen)
-    occurred_on: Mapped[date] = mapped_column(Date)
+    posted_on: Mapped[date] = mapped_column(Date)
     split_rule_id: Mapped[int | None] = mapped_column(
         ForeignKey("split_rule.id"),
         comment="the rule that split this income, where the entry has several",
@@ -351,12 +377,39 @@ class AccountMonth(Base):
     credit_fen: Mapped[int] = mapped_column(Fen)
 
 
-class JournalSeal(Base):
-    """One link of the hash chain over all entries."""
+class Unsealed(Base):
+    """The queue of the sealer: entries without a leaf; kept by triggers."""
 
-    __tablename__ = "journal_seal"
+    __tablename__ = "unsealed"
 
-    position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    entry_id: Mapped[int] = mapped_column(ForeignKey("journal_entry.id"), unique=True)
-    previous_hash: Mapped[bytes] = mapped_column(LargeBinary)
-    hash: Mapped[bytes] = mapped_column(LargeBinary)
+    entry_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+
+class EntryLeaf(Base):
+    """An entry's SHA-256, at its place in the Merkle tree of its book and day."""
+
+    __tablename__ = "entry_leaf"
+    __table_args__ = (UniqueConstraint("book", "day", "position"),)
+
+    entry_id: Mapped[int] = mapped_column(
+        ForeignKey("journal_entry.id"), primary_key=True, autoincrement=False
+    )
+    book: Mapped[str] = mapped_column(String(16))
+    day: Mapped[date] = mapped_column(
+        Date, comment="of recording, in UTC; the next open one when that was sealed"
+    )
+    position: Mapped[int]
+    leaf: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class DaySeal(Base):
+    """A day of a book that is over: its Merkle root, chained to the day sealed before."""
+
+    __tablename__ = "day_seal"
+
+    book: Mapped[str] = mapped_column(ForeignKey("book.code"), primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    count: Mapped[int]
+    root: Mapped[bytes] = mapped_column(LargeBinary)
+    previous: Mapped[bytes] = mapped_column(LargeBinary)
+    head: Mapped[bytes] = mapped_column(LargeBinary)

@@ -1,7 +1,7 @@
-"""The one writer of the journal: entries, postings and seals, a few statements per batch."""
+"""The one writer of the journal: entries and postings, a few statements per batch."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -25,30 +25,25 @@ JOIN unnest(%(sources)s::text[], %(ids)s::bigint[], %(purposes)s::text[])
 """
 
 ENTRIES = """
-INSERT INTO journal_entry (source, source_id, purpose, fingerprint, occurred_on, recorded_at,
-    memo, split_rule_id, reverses_id)
-SELECT source, source_id, purpose, fingerprint, occurred_on, %(recorded_at)s, memo,
-    split_rule_id, reverses_id
-FROM unnest(%(sources)s::text[], %(ids)s::bigint[], %(purposes)s::text[],
-    %(fingerprints)s::bytea[], %(days)s::date[], %(memos)s::text[], %(rules)s::bigint[],
-    %(reverses)s::bigint[])
-    AS new (source, source_id, purpose, fingerprint, occurred_on, memo, split_rule_id, reverses_id)
+INSERT INTO journal_entry (book, source, source_id, purpose, fingerprint, occurred_on, posted_on,
+    recorded_at, memo, split_rule_id, reverses_id)
+SELECT book, source, source_id, purpose, fingerprint, occurred_on, posted_on, %(recorded_at)s,
+    memo, split_rule_id, reverses_id
+FROM unnest(%(books)s::text[], %(sources)s::text[], %(ids)s::bigint[], %(purposes)s::text[],
+    %(fingerprints)s::bytea[], %(days)s::date[], %(posted)s::date[], %(memos)s::text[],
+    %(rules)s::bigint[], %(reverses)s::bigint[])
+    AS new (book, source, source_id, purpose, fingerprint, occurred_on, posted_on, memo,
+        split_rule_id, reverses_id)
 RETURNING id, source, source_id, purpose
 """
 
 POSTINGS = """
-INSERT INTO posting (entry_id, line, account, party, amount_fen, occurred_on, split_rule_id)
+INSERT INTO posting (entry_id, line, account, party, amount_fen, posted_on, split_rule_id)
 SELECT * FROM unnest(%(entries)s::bigint[], %(lines)s::smallint[], %(accounts)s::text[],
     %(parties)s::text[], %(amounts)s::bigint[], %(days)s::date[], %(rules)s::bigint[])
 """
 
-SEAL_LOCK = "SELECT pg_advisory_xact_lock('journal_seal'::regclass::oid::bigint)"
-LAST_SEAL = "SELECT position, hash FROM journal_seal ORDER BY position DESC LIMIT 1"
-SEALS = """
-INSERT INTO journal_seal (position, entry_id, previous_hash, hash)
-SELECT * FROM unnest(%(positions)s::bigint[], %(entries)s::bigint[], %(before)s::bytea[],
-    %(hashes)s::bytea[])
-"""
+MONTHS = "SELECT month, status FROM lock_months(%(days)s::date[])"
 
 
 def recorded(session: Session, entries: Sequence[Entry]) -> dict[tuple[str, int, str], bytes]:
@@ -57,18 +52,37 @@ def recorded(session: Session, entries: Sequence[Entry]) -> dict[tuple[str, int,
     return {(row["source"], row["source_id"], row["purpose"]): row["fingerprint"] for row in found}
 
 
-def post(session: Session, entries: Sequence[Entry], recorded_at: datetime) -> list[int]:
-    """Record new entries and seal them in this order; returns their numbers.
+def periods(session: Session, days: Iterable[date]) -> dict[date, date]:
+    """On which day a fact of each of these days is posted: its own while its month is open.
 
-    The database refuses, for the whole batch, what does not balance, a cause posted before, a
-    closed month, an unknown or inactive account.
+    Else the first of the next month that is open. The months stay open until the transaction
+    ends.
+    """
+    posted = {day: day for day in days}
+    while posted:
+        months = rows(session, MONTHS, days=sorted(set(posted.values())))
+        closed = {row["month"] for row in months if row["status"] == "closed"}
+        late = {day for day, on in posted.items() if on.replace(day=1) in closed}
+        if not late:
+            break
+        posted |= {day: _next_month(posted[day]) for day in late}
+    return posted
+
+
+def post(session: Session, entries: Sequence[Entry], recorded_at: datetime) -> list[int]:
+    """Record new entries, in this order; returns their numbers.
+
+    A fact of a closed month is posted into the first open one, its true date kept. The database
+    refuses, for the whole batch, what does not balance, an account of another book, a cause
+    posted before, an unknown or inactive account.
     """
     parties = {line.party for e in entries for line in e.lines if line.party}
     households = sorted(code for code in parties if code.startswith("household:"))
     execute(session, PARTIES, {"codes": households})
-    numbers = _insert_entries(session, entries, recorded_at)
-    _insert_postings(session, entries, numbers)
-    _seal(session, entries, numbers, recorded_at)
+    on = periods(session, {entry.occurred_on for entry in entries})
+    posted = [on[entry.occurred_on] for entry in entries]
+    numbers = _insert_entries(session, entries, posted, recorded_at)
+    _insert_postings(session, entries, posted, numbers)
     return numbers
 
 
@@ -91,14 +105,18 @@ def _keys(entries: Sequence[Entry]) -> dict[str, list[Any]]:
     }
 
 
-def _insert_entries(session: Session, entries: Sequence[Entry], recorded_at: datetime) -> list[int]:
+def _insert_entries(
+    session: Session, entries: Sequence[Entry], posted: Sequence[date], recorded_at: datetime
+) -> list[int]:
     numbered = rows(
         session,
         ENTRIES,
         **_keys(entries),
         recorded_at=recorded_at,
+        books=[entry.book for entry in entries],
         fingerprints=[journal.fingerprint(entry) for entry in entries],
         days=[entry.occurred_on for entry in entries],
+        posted=posted,
         memos=[entry.memo for entry in entries],
         rules=[entry.split_rule_id for entry in entries],
         reverses=[entry.reverses_id for entry in entries],
@@ -107,10 +125,12 @@ def _insert_entries(session: Session, entries: Sequence[Entry], recorded_at: dat
     return [by_key[entry.key] for entry in entries]
 
 
-def _insert_postings(session: Session, entries: Sequence[Entry], numbers: Sequence[int]) -> None:
+def _insert_postings(
+    session: Session, entries: Sequence[Entry], posted: Sequence[date], numbers: Sequence[int]
+) -> None:
     flat = [
-        (number, place, line, entry.occurred_on)
-        for number, entry in zip(numbers, entries, strict=True)
+        (number, place, line, day)
+        for number, entry, day in zip(numbers, entries, posted, strict=True)
         for place, line in enumerate(entry.lines, start=1)
     ]
     values = {
@@ -125,20 +145,5 @@ def _insert_postings(session: Session, entries: Sequence[Entry], numbers: Sequen
     execute(session, POSTINGS, values)
 
 
-def _seal(
-    session: Session, entries: Sequence[Entry], numbers: Sequence[int], recorded_at: datetime
-) -> None:
-    """Lengthen the hash chain; one transaction at a time holds its end."""
-    execute(session, SEAL_LOCK, {})
-    last = rows(session, LAST_SEAL)
-    position, before = (last[0]["position"], last[0]["hash"]) if last else (0, journal.GENESIS)
-    hashes = [before]
-    for number, entry in zip(numbers, entries, strict=True):
-        hashes.append(journal.seal(hashes[-1], journal.canonical(number, recorded_at, entry)))
-    values = {
-        "positions": list(range(position + 1, position + len(entries) + 1)),
-        "entries": list(numbers),
-        "before": hashes[:-1],
-        "hashes": hashes[1:],
-    }
-    execute(session, SEALS, values)
+def _next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=31)).replace(day=1)

@@ -1,45 +1,37 @@
 """Proof that the books are right: everything that is stored twice is computed again."""
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
 
-from psycopg.rows import DictRow, dict_row
 from sqlalchemy.orm import Session
 
-from core.db import driver
-from ledger import journal
+from ledger import chain
 from ledger.accounts import (
     CASH,
     COMPANIES_PREPAID,
+    FUND_PAYABLE,
+    FUND_RECEIVABLE,
     INCOMES,
     OWNERS_PAYABLE,
     PREPAID,
     PROPERTY_PAYABLE,
+    PROVIDER_INCOMES,
+    PROVIDER_RECEIVABLE,
     RECEIVABLE,
 )
-from ledger.posting import rows
+from ledger.chain import Found
+from ledger.checks import Check, compare
+from ledger.posting import execute, rows
 
-UNBALANCED = """
-SELECT e.id, e.source, e.source_id, coalesce(sum(p.amount_fen), 0) AS fen, count(p.line) AS lines,
-    count(*) OVER () AS broken
-FROM journal_entry AS e LEFT JOIN posting AS p ON p.entry_id = e.id
-GROUP BY e.id
-HAVING coalesce(sum(p.amount_fen), 0) <> 0 OR count(p.line) < 2
-    OR bool_or(p.occurred_on <> e.occurred_on)
-ORDER BY e.id LIMIT 1
-"""
+__all__ = ["CHECKS", "OTHERS", "Check", "Proof", "verify"]
 
-STRAY = """
-SELECT entry_id, count(*) OVER () AS broken FROM posting
-WHERE NOT EXISTS (SELECT FROM journal_entry WHERE journal_entry.id = posting.entry_id)
-ORDER BY entry_id LIMIT 1
-"""
-
-# Each source row beside its entry; the entry's amount is what it did to the control account.
-# A charge is also laid beside its entry income by income, the rule behind a posting saying
-# which; a posting to another account than that income's or its sharers' is of no income.
+# Each source row beside its entry in the collecting book, whose amount is what it did to the
+# control account; unless that was taken back. A charge is also laid beside its entries income
+# by income, the rule behind a posting saying which: what was shared out is the charge, and the
+# fund and the provider book what the owners' book owes them. A posting to any other account
+# is of no income.
 SOURCES = """
 WITH source AS (
     SELECT 'charge' AS source, id AS source_id, amount_fen AS fen, settled_at, set_aside_reason
@@ -48,12 +40,20 @@ WITH source AS (
     SELECT 'payment', id, -amount_fen, settled_at, set_aside_reason FROM payment
     UNION ALL
     SELECT 'top_up', id, -amount_fen, settled_at, set_aside_reason FROM top_up
+), back AS (
+    SELECT source, source_id, purpose FROM journal_entry
+    WHERE id IN (SELECT reverses_id FROM journal_entry WHERE reverses_id IS NOT NULL)
 ), entry AS (
-    SELECT e.source, e.source_id, coalesce(sum(p.amount_fen), 0) AS fen
-    FROM journal_entry AS e LEFT JOIN posting AS p ON p.entry_id = e.id
-        AND CASE e.source WHEN 'top_up' THEN p.account IN (%(prepaid)s, %(companies_prepaid)s)
-            ELSE p.account = %(receivable)s END
-    GROUP BY e.id
+    SELECT e.source, e.source_id, sum(p.amount_fen) AS fen
+    FROM journal_entry AS e JOIN posting AS p ON p.entry_id = e.id
+        AND p.account = CASE e.source WHEN 'top_up' THEN p.account ELSE %(receivable)s END
+        AND (e.source <> 'top_up' OR p.account IN (%(prepaid)s, %(companies_prepaid)s))
+    WHERE e.reverses_id IS NULL
+    GROUP BY e.source, e.source_id
+), whole AS (
+    SELECT source, source_id, coalesce(entry.fen, 0) AS fen
+    FROM (SELECT DISTINCT source, source_id FROM journal_entry) AS e
+    LEFT JOIN entry USING (source, source_id)
 ), charged AS (
     SELECT id AS source_id, income, amount_fen::numeric AS fen FROM charge
     WHERE settled_at IS NOT NULL AND parts IS NULL
@@ -61,48 +61,45 @@ WITH source AS (
     SELECT id, part.key, part.value::numeric FROM charge, jsonb_each_text(parts) AS part
     WHERE settled_at IS NOT NULL AND part.value <> '0'
 ), booked AS (
-    SELECT e.source_id, CASE WHEN p.account IN (chart.account, %(property)s, %(owners)s)
-        THEN rule.income END AS income, -sum(p.amount_fen) AS fen
+    SELECT e.source_id, CASE WHEN p.account IN (%(fund_payable)s, %(property)s, %(owners)s,
+            chart.fund, chart.provider) THEN rule.income END AS income,
+        -sum(p.amount_fen) FILTER (WHERE e.book = 'owners') AS fen,
+        coalesce(sum(p.amount_fen) FILTER (WHERE p.account = %(fund_payable)s), 0)
+            <> coalesce(sum(p.amount_fen) FILTER (WHERE e.book = 'fund'), 0)
+        OR coalesce(sum(p.amount_fen) FILTER (WHERE p.account = %(property)s), 0)
+            <> coalesce(sum(p.amount_fen) FILTER (WHERE e.book = 'provider'), 0) AS apart
     FROM journal_entry AS e
-    JOIN posting AS p ON p.entry_id = e.id AND p.account <> %(receivable)s
+    JOIN posting AS p ON p.entry_id = e.id
+        AND p.account NOT IN (%(receivable)s, %(fund_receivable)s, %(provider_receivable)s)
     LEFT JOIN split_rule AS rule ON rule.id = coalesce(p.split_rule_id, e.split_rule_id)
-    LEFT JOIN unnest(%(incomes)s::text[], %(accounts)s::text[]) AS chart (income, account)
-        ON chart.income = rule.income
-    WHERE e.source = 'charge' GROUP BY 1, 2
+    LEFT JOIN unnest(%(incomes)s::text[], %(fund_incomes)s::text[], %(provider_incomes)s::text[])
+        AS chart (income, fund, provider) ON chart.income = rule.income
+    WHERE e.source = 'charge' AND e.reverses_id IS NULL GROUP BY 1, 2
 ), otherwise AS (
-    SELECT DISTINCT 'charge' AS source, source_id, true AS booked_otherwise
+    SELECT 'charge' AS source, source_id, bool_or(charged.fen IS DISTINCT FROM booked.fen)
+            AS booked_otherwise, bool_or(booked.apart) AS books_differ
     FROM charged FULL JOIN booked USING (source_id, income)
-    WHERE charged.fen IS DISTINCT FROM booked.fen
+    WHERE charged.fen IS DISTINCT FROM booked.fen OR booked.apart
+    GROUP BY source_id
 ), verdict AS (
     SELECT source, source_id, CASE
         WHEN source.fen IS NULL THEN 'has an entry but no source row'
-        WHEN entry.fen IS NULL AND settled_at IS NOT NULL THEN 'is settled without an entry'
-        WHEN entry.fen IS NOT NULL AND settled_at IS NULL THEN 'has an entry but is not settled'
-        WHEN entry.fen <> source.fen THEN 'has an entry of another amount'
-        WHEN entry.fen IS NOT NULL AND booked_otherwise THEN 'is booked as other incomes'
+        WHEN whole.fen IS NULL AND settled_at IS NOT NULL THEN 'is settled without an entry'
+        WHEN whole.fen IS NOT NULL AND settled_at IS NULL THEN 'has an entry but is not settled'
+        WHEN whole.fen <> source.fen THEN 'has an entry of another amount'
+        WHEN whole.fen IS NOT NULL AND booked_otherwise THEN 'is booked as other incomes'
+        WHEN whole.fen IS NOT NULL AND books_differ THEN 'differs from book to book'
+        WHEN back.source IS NOT NULL THEN 'reversed'
         WHEN set_aside_reason IS NOT NULL THEN 'set aside: ' || set_aside_reason
         WHEN settled_at IS NULL THEN 'waiting'
         ELSE 'settled'
     END AS verdict
-    FROM source FULL JOIN entry USING (source, source_id)
+    FROM source FULL JOIN whole USING (source, source_id)
     LEFT JOIN otherwise USING (source, source_id)
+    LEFT JOIN (SELECT DISTINCT source, source_id FROM back) AS back USING (source, source_id)
 )
 SELECT verdict, count(*) AS count, min(ROW (source, source_id)::text) AS first
 FROM verdict GROUP BY verdict ORDER BY verdict
-"""
-
-CHAIN = """
-SELECT s.position, s.previous_hash, s.hash, e.*, p.line, p.account, p.party, p.amount_fen,
-    p.split_rule_id AS line_rule_id
-FROM journal_seal AS s
-LEFT JOIN journal_entry AS e ON e.id = s.entry_id
-LEFT JOIN posting AS p ON p.entry_id = e.id
-ORDER BY s.position, p.line
-"""
-
-UNSEALED = """
-SELECT min(id) AS id, count(*) AS broken FROM journal_entry
-WHERE NOT EXISTS (SELECT FROM journal_seal WHERE entry_id = journal_entry.id)
 """
 
 ROLLUPS = """
@@ -110,7 +107,7 @@ SELECT account, month, count(*) OVER () AS broken FROM (
     SELECT account, month, sum(debit_fen) AS debit, sum(credit_fen) AS credit
     FROM account_month GROUP BY account, month
 ) AS rolled FULL JOIN (
-    SELECT account, date_trunc('month', occurred_on::timestamp)::date AS month,
+    SELECT account, date_trunc('month', posted_on::timestamp)::date AS month,
         sum(greatest(amount_fen, 0)) AS debit, sum(greatest(-amount_fen, 0)) AS credit
     FROM posting GROUP BY 1, 2
 ) AS posted USING (account, month)
@@ -168,6 +165,13 @@ WITH said (account, household_id, company, fen) AS (
     SELECT CASE WHEN company IS NULL THEN %(prepaid)s ELSE %(companies_prepaid)s END,
         household_id, company, -amount_fen
     FROM top_up WHERE settled_at IS NOT NULL
+    UNION ALL
+    SELECT p.account, party.household_id, CASE WHEN party.kind = 'company' THEN p.party END,
+        p.amount_fen
+    FROM journal_entry AS e JOIN posting AS p ON p.entry_id = e.id
+    LEFT JOIN party ON party.code = p.party
+    WHERE e.reverses_id IS NOT NULL
+        AND p.account IN (%(cash)s, %(receivable)s, %(prepaid)s, %(companies_prepaid)s)
 ), sources AS (
     SELECT account, coalesce('household:' || household_id, company, '') AS party, sum(fen) AS fen
     FROM said GROUP BY 1, 2
@@ -202,18 +206,14 @@ CONTROL = {
 CHART = {
     "property": PROPERTY_PAYABLE,
     "owners": OWNERS_PAYABLE,
+    "fund_payable": FUND_PAYABLE,
+    "fund_receivable": FUND_RECEIVABLE,
+    "provider_receivable": PROVIDER_RECEIVABLE,
     "incomes": list(INCOMES),
-    "accounts": [account for account, _ in INCOMES.values()],
+    "fund_incomes": [account for account, _ in INCOMES.values()],
+    "provider_incomes": [PROVIDER_INCOMES[income] for income in INCOMES],
 }
-SOUND = ("settled", "waiting")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check's outcome; `detail` names the first broken row."""
-
-    ok: bool
-    detail: str
+SOUND = ("settled", "waiting", "reversed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,37 +232,37 @@ OTHERS: dict[str, Callable[[Session], Check]] = {}
 """What packages that raise charges prove of them, by the check's name."""
 
 
-def verify(session: Session) -> Proof:
+def verify(session: Session, beside: Session | None = None) -> Proof:
     """Recompute balances, sources, chain, rollups, receivables, prepaid, owed and sub-ledgers.
 
     And whatever the sources of charges registered in `OTHERS`.
 
     Writes nothing. While settlement runs, give it a REPEATABLE READ session that has read
-    nothing yet, so that every check sees the same instant.
+    nothing yet, so that every check sees the same instant; and a second one, `beside`, that
+    may see the same, so that entries are hashed while everything else is compared.
     """
-    return Proof(
-        {
-            "balances": _balances(session),
-            "sources": _sources(session),
-            "chain": _chain(session),
-            "rollups": _compare(session, ROLLUPS, "account {account}, month {month}"),
-            "receivables": _compare(session, RECEIVABLES, "receivable {source}:{source_id}"),
-            "prepaid": _compare(session, BALANCES, "balance of {owner}"),
-            "companies": _compare(session, OWED, "what {company} owes for {source}"),
-            "subledgers": _compare(session, SUBLEDGERS, "account {account}, party '{party}'"),
-            **{name: check(session) for name, check in OTHERS.items()},
-        }
-    )
+    with _walk(session, beside) as walked:
+        ours = {name: check(session) for name, check in CHECKS.items()}
+        others = {name: check(session) for name, check in OTHERS.items()}
+        found = walked()
+    entries = {
+        "balances": chain.balances(session, found),
+        "chain": chain.chain(session, found),
+    }
+    return Proof(entries | ours | others)
 
 
-def _balances(session: Session) -> Check:
-    for row in rows(session, STRAY):
-        return Check(False, f"{row['broken']} postings without an entry, first {row['entry_id']}")
-    for row in rows(session, UNBALANCED):
-        said = f"entry {row['id']} ({row['source']}:{row['source_id']})"
-        detail = f"{said} sums to {row['fen']} fen over {row['lines']} postings"
-        return Check(False, f"{detail}; {row['broken']} broken in all")
-    return Check(True, "every entry balances")
+@contextmanager
+def _walk(session: Session, beside: Session | None) -> Iterator[Callable[[], Found]]:
+    """The walk over all entries: on another connection in the meantime, or here when asked."""
+    rows(session, chain.ROOM)
+    if beside is None:
+        yield lambda: chain.look(session)
+        return
+    instant = rows(session, "SELECT pg_export_snapshot() AS id")[0]["id"]
+    execute(beside, f"SET TRANSACTION SNAPSHOT '{instant}'", {})
+    with ThreadPoolExecutor(1) as aside:
+        yield aside.submit(chain.look, beside).result
 
 
 def _sources(session: Session) -> Check:
@@ -278,59 +278,16 @@ def _sources(session: Session) -> Check:
     return Check(not wrong, "; ".join(said))
 
 
-def _compare(session: Session, sql: str, name: str) -> Check:
-    for row in rows(session, sql, **CONTROL):
-        detail = f"{name.format_map(row)} differs; {row['broken']} broken in all"
-        return Check(False, detail)
-    return Check(True, "recomputed, no difference")
+def _compared(sql: str, name: str, **values: str) -> Callable[[Session], Check]:
+    return lambda session: compare(session, sql, name, **values)
 
 
-def _chain(session: Session) -> Check:
-    """Walk the seals in order, hashing every entry anew from its fields."""
-    position, before = 0, journal.GENESIS
-    for position, sealed in enumerate(_sealed(session), start=1):
-        head = sealed[0]
-        at = f"seal {head['position']}"
-        if head["id"] is None:
-            return Check(False, f"{at} has no entry")
-        entry = _entry(sealed)
-        said = f"{at}, entry {head['id']} ({entry.source}:{entry.source_id})"
-        if (head["position"], head["previous_hash"]) != (position, before):
-            return Check(False, f"{said}: the chain is broken before it")
-        if journal.fingerprint(entry) != head["fingerprint"]:
-            return Check(False, f"{said}: the entry was altered")
-        content = journal.canonical(head["id"], head["recorded_at"], entry)
-        if journal.seal(before, content) != head["hash"]:
-            return Check(False, f"{said}: the entry or its seal was altered")
-        before = head["hash"]
-    for row in rows(session, UNSEALED):
-        if row["broken"]:
-            return Check(False, f"{row['broken']} entries without a seal, first {row['id']}")
-    return Check(True, f"{position} entries, head {before.hex()}")
-
-
-def _sealed(session: Session) -> Iterator[list[DictRow]]:
-    """Each seal with its entry's fields on every row and one posting per row, streamed."""
-    with driver(session).cursor(name="chain", row_factory=dict_row) as cursor:
-        cursor.itersize = 5_000
-        cursor.execute(CHAIN)
-        for _, sealed in groupby(cursor, key=lambda row: row["position"]):
-            yield list(sealed)
-
-
-def _entry(sealed: list[DictRow]) -> journal.Entry:
-    head: Mapping[str, Any] = sealed[0]
-    return journal.Entry(
-        source=head["source"],
-        source_id=head["source_id"],
-        occurred_on=head["occurred_on"],
-        memo=head["memo"],
-        lines=tuple(
-            journal.Line(row["account"], row["party"], row["amount_fen"], row["line_rule_id"])
-            for row in sealed
-            if row["line"] is not None
-        ),
-        purpose=head["purpose"],
-        split_rule_id=head["split_rule_id"],
-        reverses_id=head["reverses_id"],
-    )
+CHECKS: Mapping[str, Callable[[Session], Check]] = {
+    "sources": _sources,
+    "rollups": _compared(ROLLUPS, "account {account}, month {month}"),
+    "receivables": _compared(RECEIVABLES, "receivable {source}:{source_id}"),
+    "prepaid": _compared(BALANCES, "balance of {owner}"),
+    "companies": _compared(OWED, "what {company} owes for {source}"),
+    "subledgers": _compared(SUBLEDGERS, "account {account}, party '{party}'", **CONTROL),
+}
+"""What is proved besides the walk over all entries, by the check's name."""

@@ -9,11 +9,14 @@ from sqlalchemy import Select, exists, or_, select, text
 from sqlalchemy.orm import Session
 
 from core.app import settings
-from ledger.models import Charge, JournalEntry, JournalSeal, Payment, Posting
+from ledger import seals
+from ledger.models import Charge, EntryLeaf, JournalEntry, Payment, Posting
+from ledger.seals import Day
 
 # The month's rollup less its later postings: as of today these are few or none.
 BALANCES = text("""
-SELECT account.code AS account, account.name_zh AS name, account.name_en, account.type,
+SELECT account.book, account.code AS account, account.name_zh AS name, account.name_en,
+    account.type,
     (coalesce(rolled.fen, 0) - coalesce(later.fen, 0))::bigint AS net_fen
 FROM account
 LEFT JOIN (
@@ -23,9 +26,10 @@ LEFT JOIN (
 LEFT JOIN LATERAL (
     SELECT sum(amount_fen) AS fen FROM posting
     WHERE posting.account = account.code
-        AND posting.occurred_on > :as_of AND posting.occurred_on <= :month_end
+        AND posting.posted_on > :as_of AND posting.posted_on <= :month_end
 ) AS later ON true
-WHERE account.active OR rolled.fen IS NOT NULL
+WHERE (account.active OR rolled.fen IS NOT NULL)
+    AND account.book = coalesce(:book, account.book)
 ORDER BY account.code
 """)
 
@@ -43,6 +47,7 @@ WHERE (occurred_at AT TIME ZONE :zone)::date <= :as_of
 class AccountBalance:
     """One account's balance, on the side it falls on."""
 
+    book: str
     account: str
     name: str
     name_en: str
@@ -61,11 +66,13 @@ class Unsettled:
 
 @dataclass(frozen=True, slots=True)
 class TrialBalance:
-    """试算平衡表 at the end of a day of the community."""
+    """试算平衡表 at the end of a day of the community, of one book or of all (`book` None)."""
 
     as_of: date
+    book: str | None
     rows: list[AccountBalance]
     unsettled: Unsettled
+    heads: list[Day]
 
     @property
     def total_debit_fen(self) -> int:
@@ -80,29 +87,54 @@ class TrialBalance:
 
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
-    """Which entries: dates inclusive; `source` a kind (`charge`) or one cause (`stay:5`)."""
+    """Which entries: `source` a kind (`charge`) or one cause (`stay:5`).
+
+    Dates are inclusive, and those of posting: an entry is found in the period it stands in.
+    """
 
     since: date | None = None
     until: date | None = None
     account: str | None = None
     party: str | None = None
     source: str | None = None
+    book: str | None = None
+
+
+HEAD = JournalEntry.__table__.columns
 
 
 @dataclass(frozen=True, slots=True)
 class BookedEntry:
-    """An entry with its postings and its seal."""
+    """An entry with its postings and, once it is sealed, the leaf that was sealed."""
 
     entry: JournalEntry
-    seal: JournalSeal | None
+    leaf: EntryLeaf | None
     postings: list[Posting] = field(default_factory=list)
 
+    @property
+    def hash(self) -> bytes:
+        """Its leaf; of an entry that is not sealed yet, what it will be sealed as."""
+        return self.leaf.leaf if self.leaf else seals.leaf_of(self._rows())
 
-def trial_balance(session: Session, as_of: date) -> TrialBalance:
-    """Every account's balance at the end of `as_of`, and what is still to be settled by then."""
-    values = {"as_of": as_of, "month_end": _month_end(as_of)}
+    def _rows(self) -> list[dict[str, Any]]:
+        head = {column.key: getattr(self.entry, column.key) for column in HEAD}
+        return [
+            head
+            | {name: getattr(posting, name) for name in ("account", "party", "amount_fen")}
+            | {"line_rule_id": posting.split_rule_id}
+            for posting in self.postings
+        ]
+
+
+def trial_balance(session: Session, as_of: date, book: str | None = None) -> TrialBalance:
+    """Every account's balance at the end of `as_of`, and what is still to be settled by then.
+
+    With the head of every book's chain, so that a printed report can be held against it.
+    """
+    values = {"as_of": as_of, "month_end": _month_end(as_of), "book": book}
     rows = [
         AccountBalance(
+            row.book,
             row.account,
             row.name,
             row.name_en,
@@ -113,20 +145,23 @@ def trial_balance(session: Session, as_of: date) -> TrialBalance:
         for row in session.execute(BALANCES, values)
     ]
     waiting = session.execute(UNSETTLED, {"as_of": as_of, "zone": settings().zone.key}).one()
-    return TrialBalance(as_of, rows, Unsettled(*waiting))
+    heads = [day for day in seals.heads(session) if book in {None, day.book}]
+    return TrialBalance(as_of, book, rows, Unsettled(*waiting), heads)
 
 
-def entries(wanted: EntryFilter) -> Select[JournalEntry, JournalSeal]:
-    """The entries that fit, in the order they were recorded, each with its seal."""
+def entries(wanted: EntryFilter) -> Select[JournalEntry, EntryLeaf]:
+    """The entries that fit, in the order they were recorded, each with its leaf."""
     query = (
-        select(JournalEntry, JournalSeal)
-        .outerjoin(JournalSeal, JournalSeal.entry_id == JournalEntry.id)
+        select(JournalEntry, EntryLeaf)
+        .outerjoin(EntryLeaf, EntryLeaf.entry_id == JournalEntry.id)
         .order_by(JournalEntry.id)
     )
     if wanted.since:
-        query = query.where(JournalEntry.occurred_on >= wanted.since)
+        query = query.where(JournalEntry.posted_on >= wanted.since)
     if wanted.until:
-        query = query.where(JournalEntry.occurred_on <= wanted.until)
+        query = query.where(JournalEntry.posted_on <= wanted.until)
+    if wanted.book:
+        query = query.where(JournalEntry.book == wanted.book)
     if wanted.account or wanted.party:
         posted = select(Posting).where(Posting.entry_id == JournalEntry.id)
         if wanted.account:
@@ -141,10 +176,10 @@ def entries(wanted: EntryFilter) -> Select[JournalEntry, JournalSeal]:
 
 
 def with_postings(
-    session: Session, found: Iterable[tuple[JournalEntry, JournalSeal | None]]
+    session: Session, found: Iterable[tuple[JournalEntry, EntryLeaf | None]]
 ) -> list[BookedEntry]:
     """The entries of a page, each with its postings."""
-    booked = {entry.id: BookedEntry(entry, sealed) for entry, sealed in found}
+    booked = {entry.id: BookedEntry(entry, leaf) for entry, leaf in found}
     query = select(Posting).where(Posting.entry_id.in_(booked))
     for posting in session.scalars(query.order_by(Posting.entry_id, Posting.line)):
         booked[posting.entry_id].postings.append(posting)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import structlog
+from prometheus_client import Counter
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -25,7 +26,6 @@ log = structlog.get_logger()
 
 NO_INCOME_ACCOUNT = "no-income-account"
 NO_SPLIT_RULE = "no-split-rule"
-MONTH_CLOSED = "month-closed"
 ACCOUNT_INACTIVE = "account-inactive"
 CONFLICT = "conflict"
 REFUSED = "refused"
@@ -59,7 +59,12 @@ SELECT id, income, ownership, micro_fund, property, owner, valid_from
 FROM split_rule
 """
 INACTIVE = "SELECT code FROM account WHERE NOT active"
-CLOSED = "SELECT month FROM lock_months(%(days)s::date[]) WHERE status = 'closed'"
+
+CONFLICTS = Counter(
+    "huilin_ledger_conflicts_total",
+    "Source rows that contradict what the books say of them already",
+    ["source"],
+)
 
 
 class CannotPostError(Exception):
@@ -68,15 +73,22 @@ class CannotPostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A locked source row: what it becomes, or why it cannot be posted."""
+    """A locked source row: what it becomes in each book, or why it cannot be posted."""
 
     table: str
     id: int
-    entry: Entry | None
+    entries: tuple[Entry, ...] = ()
     reason: str | None = None
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """What distinguishes it from other rows."""
+        return self.table, self.id
 
-Draft = Callable[[Mapping[str, Any], date], Entry]
+
+Draft = Callable[[Mapping[str, Any], date], tuple[Entry, ...]]
+Refused = dict[tuple[str, int], str]
+"""Source rows that settlement sets aside, and why."""
 
 
 def settle_batch(session: Session, limit: int = 500) -> int:
@@ -88,14 +100,13 @@ def settle_batch(session: Session, limit: int = 500) -> int:
     claimed = _claim(session, limit)
     if not claimed:
         return 0
-    entries = [row.entry for row in claimed if row.entry]
-    refused = _unpostable(session, entries)
-    known = posting.recorded(session, [e for e in entries if e.key not in refused])
-    for entry in entries:
-        if entry.key in known and known[entry.key] != journal.fingerprint(entry):
-            refused[entry.key] = CONFLICT
-    new = [e for e in entries if e.key not in refused and e.key not in known]
-    refused |= _post(session, new)
+    refused = {row.key: row.reason for row in claimed if row.reason}
+    refused |= _inactive(session, [row for row in claimed if row.key not in refused])
+    drafted = [row for row in claimed if row.key not in refused]
+    known = posting.recorded(session, [entry for row in drafted for entry in row.entries])
+    refused |= _contradicted(drafted, known)
+    new = [row for row in drafted if row.key not in refused]
+    refused |= _post(session, [row for row in new if _unknown(row, known)], known)
     _mark(session, claimed, refused)
     return len(claimed)
 
@@ -122,7 +133,7 @@ def _claim(session: Session, limit: int) -> list[Claimed]:
     zone = settings().zone
     rules = [journal.Split(**row) for row in rows(session, RULES)]
 
-    def of_charge(row: Mapping[str, Any], on: date) -> Entry:
+    def of_charge(row: Mapping[str, Any], on: date) -> tuple[Entry, ...]:
         return _of_charge(row, on, rules, _day(row["split_at"], zone))
 
     drafts: tuple[tuple[str, str, Draft], ...] = (
@@ -134,16 +145,16 @@ def _claim(session: Session, limit: int) -> list[Claimed]:
     for table, sql, draft in drafts:
         for row in rows(session, sql, limit=limit - len(claimed)):
             try:
-                entry = draft(row, _day(row["occurred_at"], zone))
-                claimed.append(Claimed(table, row["id"], entry))
+                entries = draft(row, _day(row["occurred_at"], zone))
+                claimed.append(Claimed(table, row["id"], entries))
             except CannotPostError as error:
-                claimed.append(Claimed(table, row["id"], None, str(error)))
+                claimed.append(Claimed(table, row["id"], reason=str(error)))
     return claimed
 
 
 def _of_charge(
     row: Mapping[str, Any], on: date, rules: Iterable[journal.Split], split_on: date
-) -> Entry:
+) -> tuple[Entry, ...]:
     """Each income by its own rule, of the day of the fee that is corrected: a credit undoes it."""
     names = set(row) - {"occurred_at", "split_at"}
     facts = journal.ChargeFacts(**{name: row[name] for name in names}, occurred_on=on)
@@ -158,8 +169,8 @@ def _of_charge(
     return journal.of_charge(facts, by_income)
 
 
-def _of_payment(row: Mapping[str, Any], on: date) -> Entry:
-    return journal.of_payment(
+def _of_payment(row: Mapping[str, Any], on: date) -> tuple[Entry, ...]:
+    entry = journal.of_payment(
         row["id"],
         row["method"],
         row["amount_fen"],
@@ -168,55 +179,68 @@ def _of_payment(row: Mapping[str, Any], on: date) -> Entry:
         payer=party_of(row["payer_id"], row["paying_company"]),
         debtor=party_of(row["debtor_id"], row["owing_company"]),
     )
+    return (entry,)
 
 
-def _of_top_up(row: Mapping[str, Any], on: date) -> Entry:
+def _of_top_up(row: Mapping[str, Any], on: date) -> tuple[Entry, ...]:
     payer = party_of(row["household_id"], row["company"])
-    return journal.of_top_up(row["id"], payer, row["amount_fen"], on)
+    return (journal.of_top_up(row["id"], payer, row["amount_fen"], on),)
 
 
 def _day(instant: datetime, zone: ZoneInfo) -> date:
     return instant.astimezone(zone).date()
 
 
-def _unpostable(session: Session, entries: list[Entry]) -> dict[tuple[str, int, str], str]:
-    """Entries whose month is closed or whose account is out of use; holds the months open."""
-    days = sorted({entry.occurred_on for entry in entries})
-    closed = {row["month"] for row in rows(session, CLOSED, days=days)}
+def _inactive(session: Session, drafted: Iterable[Claimed]) -> Refused:
+    """Rows that would be posted to an account out of use."""
     inactive = {row["code"] for row in rows(session, INACTIVE)}
-    refused = {}
-    for entry in entries:
-        if entry.occurred_on.replace(day=1) in closed:
-            refused[entry.key] = MONTH_CLOSED
-        elif inactive.intersection(line.account for line in entry.lines):
-            refused[entry.key] = ACCOUNT_INACTIVE
+    return {
+        row.key: ACCOUNT_INACTIVE
+        for row in drafted
+        if inactive.intersection(line.account for entry in row.entries for line in entry.lines)
+    }
+
+
+def _contradicted(drafted: Iterable[Claimed], known: Mapping[Any, bytes]) -> Refused:
+    """Rows of which the books say something else already: an alarm, and nothing is posted."""
+    refused: Refused = {}
+    for row in drafted:
+        said = {
+            entry.key: journal.fingerprint(entry) for entry in row.entries if entry.key in known
+        }
+        if any(known[key] != fingerprint for key, fingerprint in said.items()):
+            refused[row.key] = CONFLICT
+            CONFLICTS.labels(row.table).inc()
+            log.error("conflict", table=row.table, id=row.id)
     return refused
 
 
-def _post(session: Session, entries: list[Entry]) -> dict[tuple[str, int, str], str]:
+def _unknown(row: Claimed, known: Mapping[Any, bytes]) -> list[Entry]:
+    return [entry for entry in row.entries if entry.key not in known]
+
+
+def _post(session: Session, new: list[Claimed], known: Mapping[Any, bytes]) -> Refused:
     """Post all, or, when the database refuses, halve until the culprits stand alone."""
-    if not entries:
+    if not new:
         return {}
+    entries = [entry for row in new for entry in _unknown(row, known)]
     try:
         with session.begin_nested():
             posting.post(session, entries, clock.now())
     except psycopg.IntegrityError as error:
-        if len(entries) == 1:
-            log.error("entry refused", key=entries[0].key, error=str(error))
-            return {entries[0].key: REFUSED}
-        half = len(entries) // 2
-        return _post(session, entries[:half]) | _post(session, entries[half:])
+        if len(new) == 1:
+            log.error("entry refused", key=new[0].key, error=str(error))
+            return {new[0].key: REFUSED}
+        half = len(new) // 2
+        return _post(session, new[:half], known) | _post(session, new[half:], known)
     return {}
 
 
-def _mark(
-    session: Session, claimed: list[Claimed], refused: Mapping[tuple[str, int, str], str]
-) -> None:
+def _mark(session: Session, claimed: list[Claimed], refused: Refused) -> None:
     """Write on each source row that it is settled, or why not."""
     now = clock.now()
     for table in {row.table for row in claimed}:
         ours = [row for row in claimed if row.table == table]
-        reasons = [row.reason if row.entry is None else refused.get(row.entry.key) for row in ours]
         sql = f"""
             UPDATE {table} AS source SET
                 settled_at = CASE WHEN verdict.reason IS NULL THEN %(now)s::timestamptz END,
@@ -225,7 +249,7 @@ def _mark(
             WHERE source.id = verdict.id
         """  # noqa: S608 - table names of our own
         ids = [row.id for row in ours]
+        reasons = [refused.get(row.key) for row in ours]
         posting.execute(session, sql, {"now": now, "ids": ids, "reasons": reasons})
-    aside = sum(row.entry is None for row in claimed) + len(refused)
-    if aside:
-        log.warning("set aside", rows=aside, reasons=sorted(set(refused.values())))
+    if refused:
+        log.warning("set aside", rows=len(refused), reasons=sorted(set(refused.values())))

@@ -168,6 +168,7 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "POST /api/v1/balance/top-ups": DESK,
     "GET /api/v1/ledger/trial-balance": BOOKS,
     "GET /api/v1/ledger/entries": BOOKS,
+    "GET /api/v1/ledger/entries/<int:entry_id>/proof": BOOKS,
     "GET /api/v1/ledger/verify": BOOKS,
     "GET /api/v1/ledger/split-rules": BOOKS,
     "POST /api/v1/ledger/split-rules": (FINANCE, ADMIN),

@@ -11,6 +11,7 @@ from core.config import settings_from_env
 
 QUEUE = "sweeps"
 SETTLE_SECONDS = 2.0
+SEAL_SECONDS = 10.0
 WATCH_SECONDS = 15.0
 COLLECT_SECONDS = 5.0
 DELIVER_SECONDS = 5.0
@@ -49,6 +50,11 @@ celery.conf.update(
             "task": "identity.deliver",
             "schedule": DELIVER_SECONDS,
             "options": {"expires": DELIVER_SECONDS},
+        },
+        "seal": {
+            "task": "ledger.seal",
+            "schedule": SEAL_SECONDS,
+            "options": {"expires": SEAL_SECONDS},
         },
         "watch": {
             "task": "sharing.watch",

@@ -13,6 +13,7 @@ from couriers import accounts, contracts
 from ebikes import chargings
 from identity import deliveries
 from identity.channels import CHANNELS
+from ledger.seals import close_days, seal_batch
 from ledger.settlement import settle_batch
 from lockers import privacy as locker_privacy
 from lockers import watch as locker_watch
@@ -71,6 +72,16 @@ def _sent_through(channel: str) -> int:
         else:
             atomic(deliveries.sent, message.delivery_id, clock.now())
             done += 1
+    return done
+
+
+@shared_task(name="ledger.seal", queue="sweeps")
+def seal() -> int:
+    """Seal entries, and the days that are over; how many entries."""
+    done = 0
+    while sealed := atomic(seal_batch, clock.now()):
+        done += sealed
+    atomic(close_days, clock.now())
     return done
 
 

@@ -65,9 +65,13 @@ def test_deposits_are_paid_from_what_was_prepaid(session: Session, depot: Depot)
     assert ask(session, books) == [
         ("1001", None, 75),
         ("1121", depot.yto, 0),
+        ("1131", None, 54),
+        ("1141", None, 21),
         ("220302", depot.yto, 0),
         ("220902", "company:property", -21),
+        ("220903", None, -54),
         ("430108", None, -54),
+        ("600108", None, -21),
     ]
 
 

@@ -85,7 +85,7 @@ def test_rent_is_accrued_by_month_and_paid(session: Session, depot: Depot) -> No
         "rule": "contract:1/rent",
     }
     prove(session)
-    income = "SELECT occurred_on, amount_fen FROM posting WHERE account = '430109' ORDER BY 1"
+    income = "SELECT posted_on, amount_fen FROM posting WHERE account = '430109' ORDER BY 1"
     assert ask(session, income) == [
         (date(2026, 10, 31), -70_000),
         (date(2026, 11, 30), -70_000),
@@ -192,11 +192,12 @@ def test_accruals_are_never_edited(session: Session, depot: Depot) -> None:
         session.rollback()
 
 
-def test_the_rent_of_a_closed_month_waits_for_finance(session: Session, depot: Depot) -> None:
+def test_the_rent_of_a_closed_month_is_posted_into_the_next(session: Session, depot: Depot) -> None:
     sign(session, annual_fen=1_200_000)
     session.execute(text("INSERT INTO period (month, status) VALUES ('2026-10-01', 'closed')"))
     session.commit()
     accrue(NOVEMBER)
     while atomic(settlement.settle_batch):
         pass
-    assert ask(session, "SELECT set_aside_reason FROM charge") == [("month-closed",)]
+    dates = "SELECT DISTINCT occurred_on::text, posted_on::text FROM journal_entry"
+    assert ask(session, dates) == [("2026-10-31", "2026-11-01")]

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from core import clock
 from ledger.charges import NewCharge
 from tests.cast import NOON, Community, found_community
-from tests.ledger.till import ask, book, fee, settle_all, vote
+from tests.ledger.till import ask, book, fee, seal_all, settle_all, vote
 
 Ask = Callable[..., TestResponse]
 
@@ -80,11 +80,15 @@ def test_from_a_top_up_to_the_trial_balance(
     before = get("ava", "/ledger/trial-balance").get_json()
     assert before["unsettled"] == {"count": 4, "amount_fen": 3100}
     settle_all()
-    trial = get("ava", "/ledger/trial-balance").get_json()
+    trial = get("ava", "/ledger/trial-balance", book="owners").get_json()
     assert trial["unsettled"] == {"count": 0, "amount_fen": 0}
     assert trial["total_debit_fen"] == trial["total_credit_fen"] == 1500
-    by_code = {row["account"]: row for row in trial["rows"]}
+    whole = get("ava", "/ledger/trial-balance").get_json()
+    assert whole["total_debit_fen"] == whole["total_credit_fen"] == 1500 + 910 + 390
+    assert {row["book"] for row in whole["rows"]} == {"owners", "fund", "provider"}
+    by_code = {row["account"]: row for row in whole["rows"]}
     assert by_code["1001"] == {
+        "book": "owners",
         "account": "1001",
         "name": "库存现金",
         "name_en": "Cash on hand",
@@ -108,6 +112,7 @@ def test_entries_are_found_by_what_they_are_about(
     settle_all()
 
     def found(**query: Any) -> list[str]:
+        query = {"book": "owners"} | query
         answer = get("fan", "/ledger/entries", **query)
         assert answer.status_code == 200, answer.get_json()
         return [entry["source"] for entry in answer.get_json()]
@@ -121,7 +126,9 @@ def test_entries_are_found_by_what_they_are_about(
     assert found(party=f"household:{ana}", account="1001") == []
     assert found(**{"from": "2026-11-23", "to": "2026-11-23", "source": "charge:1"}) == ["charge:1"]
     assert found(to="2026-11-22") == []
-    page = get("fan", "/ledger/entries", page=2, page_size=1)
+    assert found(book="fund") == found(book="provider") == ["charge:1", "charge:2"]
+    assert found(book="fund", account="430101", source="parcel:901") == ["charge:2"]
+    page = get("fan", "/ledger/entries", page=2, page_size=1, book="owners")
     assert json.loads(page.headers["X-Pagination"])["total"] == 3
     [entry] = page.get_json()
     assert entry["postings"][0] == {
@@ -130,8 +137,16 @@ def test_entries_are_found_by_what_they_are_about(
         "amount_fen": 800,
         "split_rule_id": None,
     }
-    [(sealed,)] = ask(session, "SELECT encode(hash, 'hex') FROM journal_seal WHERE position = 2")
-    assert entry["hash"] == sealed
+    assert entry["sealed_day"] is None
+    promised = entry["hash"]
+    way = f"/ledger/entries/{entry['id']}/proof"
+    assert get("fan", way).status_code == 404
+    seal_all()
+    [(sealed,)] = ask(
+        session, f"SELECT encode(leaf, 'hex') FROM entry_leaf WHERE entry_id = {entry['id']}"
+    )
+    [entry] = get("fan", "/ledger/entries", page=2, page_size=1, book="owners").get_json()
+    assert entry["hash"] == get("fan", way).get_json()["leaf"] == sealed == promised
 
 
 def test_the_fee_of_a_booking_is_paid_without_a_hook(
@@ -159,7 +174,7 @@ def test_the_fee_of_a_booking_is_paid_without_a_hook(
     settle_all()
     trial = get("fan", "/ledger/trial-balance").get_json()
     net = {r["account"]: r["debit_fen"] - r["credit_fen"] for r in trial["rows"]}
-    assert (net["1121"], net["430107"], net["220902"]) == (0, -700, -300)
+    assert (net["1121"], net["430107"], net["600107"]) == (0, -700, -300)
     assert get("fan", "/ledger/verify").get_json()["checks"]["sources"]["ok"]
 
 
@@ -249,6 +264,7 @@ def test_nonsense_is_refused(community: Community, get: Ask, post: Ask) -> None:
         {"page": 0},
         {"page": 10**30},
         {"nothing": 1},
+        {"book": "ours"},
     ):
         assert get("fan", "/ledger/entries", **query).status_code == 422, query
     assert get("fan", "/ledger/trial-balance", as_of="2999-12-31").status_code == 422

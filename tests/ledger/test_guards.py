@@ -13,8 +13,9 @@ from tests.ledger.till import ask, book, cash, fee, fill, open_till, settle_all
 
 ENTRY = """
 INSERT INTO journal_entry (id, source, source_id, purpose, fingerprint, occurred_on,
-    recorded_at, memo)
-OVERRIDING SYSTEM VALUE VALUES ({id}, 'test', {id}, 'settle', '', '{day}', now(), '');
+    posted_on, recorded_at, book, memo)
+OVERRIDING SYSTEM VALUE VALUES ({id}, 'test', {id}, 'settle', '', '{day}', '{day}', now(),
+    'owners', '');
 """
 CHARGE = """
 INSERT INTO charge (kind, source, source_id, income, amount_fen, corrects_id, occurred_at,
@@ -29,9 +30,9 @@ VALUES ('stay', {stay}, '{method}', {fen}, {household}, {taker}, now(), now())
 """
 
 NULLABLE = ("corrects", "household", "settled", "parts")
-APPEND_ONLY = ("journal_entry", "posting", "journal_seal", "split_rule")
+APPEND_ONLY = ("journal_entry", "posting", "entry_leaf", "day_seal", "split_rule", "book")
 SOURCES = ("charge", "payment", "top_up")
-KEPT_BY_TRIGGERS = ("receivable", "balance", "account_month")
+KEPT_BY_TRIGGERS = ("receivable", "balance", "account_month", "unsealed")
 
 
 def entry(*postings: tuple[str, int], day: str = "2026-11-23", dated: str | None = None) -> str:
@@ -79,21 +80,24 @@ def busy(session: Session) -> Session:
 def test_entries_are_whole_or_not_at_all(busy: Session) -> None:
     broken = psycopg.errors.IntegrityConstraintViolation
     for attack, why in (
-        (entry(("1001", 800), ("430101", -799)), "is not balanced"),
+        (entry(("1001", 800), ("220902", -799)), "is not balanced"),
         (entry(), "has no postings"),
-        (entry(("1001", 800), ("430101", -800), dated="2026-11-24"), "another date"),
+        (entry(("1001", 800), ("220902", -800), dated="2026-11-24"), "another date"),
         (entry(("1001", 800), ("999999", -800)), "account 999999 is not in use"),
+        (entry(("1001", 800)), "is not balanced"),
+        (entry(("1001", 800), ("430101", -800)), "account 430101 is of another book"),
+        (entry(("1131", 800), ("430101", -800)), "of another book than its entry"),
         ("INSERT INTO posting VALUES (12345, 1, '1001', NULL, 1, '2026-11-23')", "does not exist"),
         (
-            entry(("1001", 800), ("430101", -800)).replace("'1001', NULL", "'1001', 'nobody'"),
+            entry(("1001", 800), ("220902", -800)).replace("'1001', NULL", "'1001', 'nobody'"),
             "party nobody does not exist",
         ),
     ):
         with refused(busy, broken, why):
             busy.execute(text(attack))
     with refused(busy, psycopg.errors.CheckViolation):
-        busy.execute(text(entry(("1001", 800), ("1001", 0), ("430101", -800))))
-    busy.execute(text(entry(("1001", 800), ("430101", -800))))
+        busy.execute(text(entry(("1001", 800), ("1001", 0), ("220902", -800))))
+    busy.execute(text(entry(("1001", 800), ("220902", -800))))
     busy.commit()
 
 
@@ -101,18 +105,21 @@ def test_a_complete_entry_takes_no_further_postings(busy: Session) -> None:
     [(number,)] = ask(busy, "SELECT min(id) FROM journal_entry")
     pair = f"""
         INSERT INTO posting VALUES ({number}, 50, '1001', NULL, 1, '2026-11-23'),
-            ({number}, 51, '430101', NULL, -1, '2026-11-23')
+            ({number}, 51, '220902', NULL, -1, '2026-11-23')
     """
     with refused(busy, psycopg.errors.IntegrityConstraintViolation, "takes no more postings"):
         busy.execute(text(pair))
 
 
 def test_one_cause_has_one_entry_and_one_reversal(busy: Session) -> None:
-    again = entry(("1001", 800), ("430101", -800)).replace("'test', 900", "'charge', 1")
+    again = entry(("1001", 800), ("220902", -800)).replace("'test', 900", "'charge', 1")
     with refused(busy, psycopg.errors.UniqueViolation):
         busy.execute(text(again))
     header = ENTRY.replace("memo)", "memo, reverses_id)").replace("'');", "'', 1);")
-    reversal = entry(("430101", 800), ("1001", -800)).partition(";")[2]
+    reversal = """
+        INSERT INTO posting SELECT 900, line, account, party, -amount_fen, posted_on
+        FROM posting WHERE entry_id = 1
+    """
     busy.execute(text(header.format(id=900, day="2026-11-23") + reversal))
     busy.commit()
     with refused(busy, psycopg.errors.UniqueViolation, "reverses_id"):
@@ -121,9 +128,12 @@ def test_one_cause_has_one_entry_and_one_reversal(busy: Session) -> None:
 
 def test_history_refuses_update_delete_and_truncate(busy: Session) -> None:
     changes = {
-        "journal_entry": "occurred_on = '2026-10-01'",
+        "journal_entry": "posted_on = '2026-12-01'",
         "posting": "amount_fen = amount_fen * 2",
-        "journal_seal": "hash = ''",
+        "entry_leaf": "leaf = ''",
+        "day_seal": "head = ''",
+        "book": "regime = 'nonprofit'",
+        "unsealed": "entry_id = 0",
         "split_rule": "micro_fund = 1",
         "receivable": "paid_fen = 0",
         "balance": "amount_fen = 1000000",
@@ -139,6 +149,10 @@ def test_history_refuses_update_delete_and_truncate(busy: Session) -> None:
         "INSERT INTO receivable VALUES ('stay', 77, NULL, 1, 0)",
         "INSERT INTO balance VALUES (4711, 5)",
         "INSERT INTO account_month VALUES ('1001', '2026-01-01', 0, 5, 0)",
+        "INSERT INTO unsealed VALUES (4711)",
+        "UPDATE journal_entry SET occurred_on = '2026-10-01'",
+        "UPDATE posting SET posted_on = '2026-10-01'",
+        "UPDATE account SET book = 'fund'",
     ]
     for attack in attacks:
         with refused(busy, psycopg.errors.RestrictViolation, "the ledger only adds"):
@@ -225,7 +239,7 @@ def test_a_posting_names_a_rule_that_exists(busy: Session) -> None:
     header = ENTRY.format(id=900, day="2026-11-23")
     pair = """
         INSERT INTO posting VALUES (900, 1, '1001', NULL, 800, '2026-11-23', NULL),
-            (900, 2, '430101', NULL, -800, '2026-11-23', {})
+            (900, 2, '220902', NULL, -800, '2026-11-23', {})
     """
     with refused(busy, psycopg.errors.ForeignKeyViolation, "split_rule"):
         busy.execute(text(header + pair.format(4711)))
@@ -266,8 +280,8 @@ def test_a_closed_month_takes_no_entry(busy: Session) -> None:
     busy.execute(text("UPDATE period SET status = 'closed' WHERE month = '2026-10-01'"))
     busy.commit()
     with refused(busy, psycopg.errors.IntegrityConstraintViolation, "2026-10-01 is closed"):
-        busy.execute(text(entry(("1001", 5), ("430101", -5), day="2026-10-31")))
-    busy.execute(text(entry(("1001", 5), ("430101", -5), day="2026-11-01")))
+        busy.execute(text(entry(("1001", 5), ("220902", -5), day="2026-10-31")))
+    busy.execute(text(entry(("1001", 5), ("220902", -5), day="2026-11-01")))
     busy.commit()
 
 
@@ -277,7 +291,7 @@ def test_closing_a_month_waits_for_entries_in_flight(busy: Session) -> None:
     close_unheard = "INSERT INTO period VALUES ('2026-09-01', 'closed')"
     with Session(busy.get_bind()) as closer:
         for day, attack in (("2026-11-30", close), ("2026-09-30", close_unheard)):
-            busy.execute(text(entry(("1001", 5), ("430101", -5), day=day)))
+            busy.execute(text(entry(("1001", 5), ("220902", -5), day=day)))
             with refused(closer, psycopg.errors.LockNotAvailable):
                 closer.execute(text("SET LOCAL lock_timeout = '100ms'"))
                 closer.execute(text(attack))
@@ -285,14 +299,14 @@ def test_closing_a_month_waits_for_entries_in_flight(busy: Session) -> None:
             closer.execute(text(attack))
             closer.commit()
             with refused(busy, psycopg.errors.IntegrityConstraintViolation, "is closed"):
-                busy.execute(text(entry(("1001", 5), ("430101", -5), day=day)))
+                busy.execute(text(entry(("1001", 5), ("220902", -5), day=day)))
 
 
 def test_an_account_out_of_use_takes_no_posting(busy: Session) -> None:
     busy.execute(text("UPDATE account SET active = false WHERE code = '1002'"))
     busy.commit()
     with refused(busy, psycopg.errors.IntegrityConstraintViolation, "account 1002 is not in use"):
-        busy.execute(text(entry(("1002", 5), ("430101", -5))))
+        busy.execute(text(entry(("1002", 5), ("220902", -5))))
 
 
 def test_fen_stay_whole() -> None:

@@ -11,15 +11,26 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from ledger import proof, reports
-from ledger.accounts import CASH, PREPAID, RECEIVABLE
-from tests.ledger.till import NOON, Till, book, cash, fee, fill, open_till, settle_all
+from ledger.accounts import (
+    CASH,
+    FUND,
+    FUND_PAYABLE,
+    FUND_RECEIVABLE,
+    OWNERS,
+    PREPAID,
+    PROPERTY_PAYABLE,
+    PROVIDER,
+    PROVIDER_RECEIVABLE,
+    RECEIVABLE,
+)
+from tests.ledger.till import NOON, Till, book, cash, fee, fill, open_till, seal_all, settle_all
 
 REFUSED = (
     psycopg.errors.CheckViolation,
     psycopg.errors.UniqueViolation,
     psycopg.errors.ForeignKeyViolation,
 )
-KINDS = ("fee", "supplement", "credit", "cash", "balance", "top_up", "settle")
+KINDS = ("fee", "supplement", "credit", "cash", "balance", "top_up", "settle", "seal")
 STEPS = st.lists(
     st.tuples(st.sampled_from(KINDS), st.integers(0, 3), st.integers(1, 2000), st.booleans()),
     min_size=5,
@@ -85,6 +96,8 @@ def test_any_history_settles_to_what_happened(session: Session) -> None:
             stay = block + place
             if kind == "settle":
                 settle_all(limit=3)
+            elif kind == "seal":
+                seal_all()
             elif kind == "top_up":
                 fill(session, till, till.ana, fen)
                 model.till_fen += fen
@@ -106,6 +119,10 @@ def _check(session: Session, model: Model) -> None:
     trial = reports.trial_balance(session, NOON.date().replace(year=2099))
     net = {row.account: row.debit_fen - row.credit_fen for row in trial.rows}
     assert trial.total_debit_fen == trial.total_credit_fen
+    for name in (OWNERS, FUND, PROVIDER):
+        assert not sum(r.debit_fen - r.credit_fen for r in trial.rows if r.book == name)
+    assert net[FUND_RECEIVABLE] == -net[FUND_PAYABLE]
+    assert net[PROVIDER_RECEIVABLE] == -net[PROPERTY_PAYABLE]
     assert trial.unsettled.count == 0
     assert net[RECEIVABLE] == model.charged.total() - model.paid.total()
     assert net[CASH] == model.till_fen

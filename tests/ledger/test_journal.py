@@ -1,6 +1,7 @@
 """Shares and entries, for any amount under any rule."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -8,12 +9,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from core.money import shares
-from ledger import journal
-from ledger.accounts import INCOMES
+from ledger import journal, merkle
+from ledger.accounts import FUND, FUND_PAYABLE, INCOMES, PROPERTY_PAYABLE, PROVIDER
 from ledger.journal import ChargeFacts, Split
 
 WEIGHTS = st.lists(st.integers(0, 10_000), min_size=1, max_size=5).filter(any)
 FEN = st.integers(-(10**12), 10**12)
+NIGHT = datetime(2026, 11, 23, tzinfo=UTC)
 DAYS = st.dates(date(2026, 1, 1), date(2026, 12, 31))
 HOUSEHOLDS = st.none() | st.integers(1, 2**63 - 1)
 
@@ -56,13 +58,32 @@ def test_shares_sum_to_the_whole_and_are_fair(total: int, weights: list[int]) ->
 @given(st.data(), a_charge())
 def test_any_charge_under_any_rule_balances(data: st.DataObject, charge: ChargeFacts) -> None:
     rule = data.draw(a_rule(charge.ownership))
-    entry = journal.of_charge(charge, {charge.income: rule})
-    assert sum(line.amount_fen for line in entry.lines) == 0
-    assert len(entry.lines) >= 2
-    assert all(line.amount_fen for line in entry.lines)
-    assert entry.lines[0].amount_fen == charge.amount_fen
-    signs = {line.amount_fen > 0 for line in entry.lines[1:]}
-    assert signs == {charge.amount_fen < 0}
+    entries = journal.of_charge(charge, {charge.income: rule})
+    assert len({entry.key for entry in entries}) == len(entries)
+    assert entries[0].lines[0].amount_fen == charge.amount_fen
+    for entry in entries:
+        assert sum(line.amount_fen for line in entry.lines) == 0
+        assert len(entry.lines) >= 2
+        assert all(line.amount_fen for line in entry.lines)
+        signs = {line.amount_fen > 0 for line in entry.lines[1:]}
+        assert signs == {charge.amount_fen < 0}
+    owed = {line.account: -line.amount_fen for line in entries[0].lines[1:]}
+    shared = {entry.book: entry.lines[0].amount_fen for entry in entries[1:]}
+    assert owed.get(FUND_PAYABLE) == shared.get(FUND)
+    assert owed.get(PROPERTY_PAYABLE) == shared.get(PROVIDER)
+
+
+@given(st.data(), a_charge(), DAYS)
+def test_a_reversal_is_the_mirror_of_its_entry(
+    data: st.DataObject, charge: ChargeFacts, on: date
+) -> None:
+    rule = data.draw(a_rule(charge.ownership))
+    for number, entry in enumerate(journal.of_charge(charge, {charge.income: rule}), start=1):
+        back = journal.reversal(number, entry, on, "录错")
+        assert (back.book, back.reverses_id, back.occurred_on) == (entry.book, number, on)
+        assert back.key not in {entry.key, journal.reversal(2, back, on, "又错").key}
+        both = zip(entry.lines, back.lines, strict=True)
+        assert all(a == replace(b, amount_fen=-b.amount_fen) for a, b in both)
 
 
 @given(st.lists(st.tuples(DAYS, st.integers(1, 99)), max_size=6, unique_by=lambda r: r[1]), DAYS)
@@ -88,20 +109,28 @@ def test_different_entries_have_different_fingerprints(a: ChargeFacts, b: Charge
         for charge in (a, b)
     ]
     assume(entries[0] != entries[1])
-    assert journal.fingerprint(entries[0]) != journal.fingerprint(entries[1])
+    first, second = ([journal.fingerprint(entry) for entry in said] for said in entries)
+    assert first != second
 
 
 def test_the_canonical_form_is_fixed() -> None:
     """Whoever recomputes the chain relies on every byte of it."""
     entry = journal.of_top_up(5, "household:12", 1000, date(2026, 11, 23))
     recorded_at = datetime(2026, 11, 23, 12, 0, 0, 250, tzinfo=timezone(timedelta(hours=8)))
-    content = journal.canonical(3, recorded_at, entry)
-    assert content.decode() == (
-        '["huilin-entry-1",3,"2026-11-23T04:00:00.000250+00:00","top_up",5,"settle",'
-        '"2026-11-23","余额充值",null,null,[["1001",null,1000],["2203","household:12",-1000]]]'
+    posted_on = date(2026, 12, 1)
+    content = journal.canonical(3, recorded_at, posted_on, entry)
+    said = (
+        '"owners","top_up",5,"settle","2026-11-23","余额充值",null,null,'
+        '[["1001",null,1000,null],["2203","household:12",-1000,null]]]'
     )
-    assert content == journal.canonical(3, recorded_at.astimezone(UTC), entry)
-    assert journal.seal(bytes(32), content) == hashlib.sha256(bytes(32) + content).digest()
+    fingerprint = hashlib.sha256(f"[{said}".encode())
+    assert journal.fingerprint(entry) == fingerprint.digest()
+    assert content.decode() == (
+        '["huilin-entry-2",3,"2026-11-23T04:00:00.000250+00:00","2026-12-01",'
+        f'"{fingerprint.hexdigest()}",{said}'
+    )
+    assert content == journal.canonical(3, recorded_at.astimezone(UTC), posted_on, entry)
+    assert merkle.leaf_of(content) == hashlib.sha256(b"\0" + content).digest()
 
 
 def test_the_canonical_form_of_several_incomes_is_fixed() -> None:
@@ -112,15 +141,18 @@ def test_the_canonical_form_of_several_incomes_is_fixed() -> None:
         "electricity": Split(4, "electricity", "community", 1, 0, 0, date(2026, 1, 1)),
         "charging-service": Split(5, "charging-service", "community", 2, 1, 0, date(2026, 1, 1)),
     }
-    content = journal.canonical(
-        3, datetime(2026, 11, 23, tzinfo=UTC), journal.of_charge(charge, rules)
-    )
-    assert content.decode() == (
-        '["huilin-entry-1",3,"2026-11-23T00:00:00.000000+00:00","charge",9,"settle",'
-        '"2026-11-23","充电电费、充电服务费 stay:1",null,null,'
-        '[["1121",null,160],["430105",null,-100,4],["430106",null,-40,5],'
-        '["220902","company:property",-20,5]]]'
-    )
+    said = [
+        journal.canonical(3, NIGHT, NIGHT.date(), entry).decode().partition('"charge",9,')[2]
+        for entry in journal.of_charge(charge, rules)
+    ]
+    memo = '"2026-11-23","充电电费、充电服务费 stay:1",null,null,'
+    assert said == [
+        f'"settle",{memo}[["1121",null,160,null],["220903",null,-100,4],'
+        '["220903",null,-40,5],["220902","company:property",-20,5]]]',
+        f'"settle:fund",{memo}[["1131",null,140,null],["430105",null,-100,4],'
+        '["430106",null,-40,5]]]',
+        f'"settle:provider",{memo}[["1141",null,20,null],["600106",null,-20,5]]]',
+    ]
 
 
 def test_a_charge_without_an_account_for_its_income_is_a_mistake() -> None:

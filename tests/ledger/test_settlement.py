@@ -20,6 +20,7 @@ from tests.ledger.till import (
     fill,
     open_till,
     postings,
+    seal_all,
     settle_all,
     vote,
 )
@@ -50,8 +51,13 @@ def test_a_fee_paid_in_cash_stands_in_the_fund(session: Session, till: Till) -> 
     assert settle_all() == 2
     assert postings(session, "charge", 1) == [
         ("1121", None, 801),
-        ("430101", None, -561),
+        ("220903", None, -561),
         ("220902", "company:property", -240),
+    ]
+    assert postings(session, "charge", 1, "fund") == [("1131", None, 561), ("430101", None, -561)]
+    assert postings(session, "charge", 1, "provider") == [
+        ("1141", None, 240),
+        ("600101", None, -240),
     ]
     assert postings(session, "payment", 1) == [("1001", None, 801), ("1121", None, -801)]
     assert proved(session)
@@ -62,7 +68,7 @@ def test_the_owner_of_a_private_space_shares(session: Session, till: Till) -> No
     settle_all()
     assert postings(session, "charge", 1) == [
         ("1121", f"household:{till.ana}", 999),
-        ("430101", None, -200),
+        ("220903", None, -200),
         ("220902", "company:property", -100),
         ("220901", f"household:{till.bo}", -699),
     ]
@@ -108,9 +114,9 @@ def test_an_entry_is_dated_in_the_community(session: Session, till: Till) -> Non
     """Half past midnight of December 1st in Chengdu is still November in UTC."""
     book(session, fee(1, occurred_at=datetime(2026, 11, 30, 16, 30, tzinfo=UTC)))
     settle_all()
-    assert ask(session, "SELECT occurred_on FROM journal_entry") == [(date(2026, 12, 1),)]
-    november = reports.trial_balance(session, date(2026, 11, 30))
-    december = reports.trial_balance(session, date(2026, 12, 1))
+    assert ask(session, "SELECT DISTINCT occurred_on FROM journal_entry") == [(date(2026, 12, 1),)]
+    november = reports.trial_balance(session, date(2026, 11, 30), "owners")
+    december = reports.trial_balance(session, date(2026, 12, 1), "owners")
     assert (november.total_debit_fen, december.total_debit_fen) == (0, 800)
 
 
@@ -130,17 +136,24 @@ def test_what_cannot_be_posted_is_set_aside_alone(session: Session) -> None:
     assert proved(session)
 
 
-def test_a_closed_month_sets_aside_until_it_opens(session: Session, till: Till) -> None:
-    ask(session, "SELECT * FROM lock_months(ARRAY['2026-11-23'::date])")
+def test_a_late_fact_is_posted_into_the_first_open_month(session: Session, till: Till) -> None:
+    """And keeps the date on which it occurred."""
+    ask(session, "SELECT * FROM lock_months(ARRAY['2026-11-23'::date, '2026-12-01'::date])")
     session.execute(text("UPDATE period SET status = 'closed'"))
     session.commit()
-    book(session, fee(1), fee(2, occurred_at=NOON + timedelta(days=10)))
-    assert settle_all() == 2
-    assert aside(session) == [(1, "month-closed")]
-    session.execute(text("UPDATE period SET status = 'open'"))
-    assert settlement.release(session, settlement.MONTH_CLOSED) == 1
-    session.commit()
-    assert settle_all() == 1
+    book(session, fee(1), cash(till, 1), fee(2, occurred_at=NOON + timedelta(days=50)))
+    assert settle_all() == 3
+    assert aside(session) == []
+    dates = """
+        SELECT DISTINCT source, source_id, e.occurred_on::text, e.posted_on::text, p.posted_on::text
+        FROM journal_entry e JOIN posting p ON p.entry_id = e.id ORDER BY 1, 2
+    """
+    late = ("2026-11-23", "2027-01-01", "2027-01-01")
+    assert ask(session, dates) == [
+        ("charge", 1, *late),
+        ("charge", 2, "2027-01-12", "2027-01-12", "2027-01-12"),
+        ("payment", 1, *late),
+    ]
     assert proved(session)
 
 
@@ -163,7 +176,7 @@ def test_a_repeat_is_recognised_and_a_contradiction_set_aside(session: Session, 
     session.commit()
     assert settle_all() == 2
     assert aside(session) == [(2, "conflict")]
-    assert ask(session, "SELECT count(*) FROM journal_entry") == [(2,)]
+    assert ask(session, "SELECT count(*) FROM journal_entry") == [(2 * 3,)]
 
 
 def test_what_the_database_refuses_does_not_take_its_batch_along(
@@ -184,7 +197,7 @@ def test_what_the_database_refuses_does_not_take_its_batch_along(
     book(session, *(fee(stay, 800 + stay) for stay in range(1, 12)))
     assert settle_all() == 11
     assert aside(session) == [(5, "refused")]
-    assert ask(session, "SELECT count(*) FROM journal_entry") == [(10,)]
+    assert ask(session, "SELECT count(*) FROM journal_entry") == [(10 * 3,)]
     assert proved(session)
 
 
@@ -212,9 +225,8 @@ def test_two_settlers_at_once_post_everything_once(
     with ThreadPoolExecutor(4) as pool:
         handled = [future.result() for future in [pool.submit(settler) for _ in range(4)]]
     assert sum(handled) == 600
-    assert ask(session, "SELECT count(*), count(DISTINCT entry_id) FROM journal_seal") == [
-        (600, 600)
-    ]
+    assert ask(session, "SELECT count(*) FROM journal_entry") == [(300 * 3 + 300,)]
+    assert seal_all() == 1200
     assert proved(session)
 
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from core import clock
 from core.db import atomic, driver, send
 from identity import people
 from identity.models import OPERATOR
-from ledger import charges, payments, settlement, split_rules
+from ledger import charges, payments, seals, settlement, split_rules
+from ledger.accounts import OWNERS
 from ledger.charges import NewCharge
 from ledger.payments import NewPayment
 
@@ -121,10 +123,21 @@ def ask(session: Session, sql: str, **values: Any) -> Sequence[tuple[Any, ...]]:
     return found
 
 
-def postings(session: Session, source: str, source_id: int) -> list[tuple[Any, ...]]:
-    """(account, party, fen) of the entry of a source row."""
+def postings(
+    session: Session, source: str, source_id: int, book: str = OWNERS
+) -> list[tuple[Any, ...]]:
+    """(account, party, fen) of what a book says of a source row."""
     sql = """
         SELECT account, party, amount_fen FROM posting JOIN journal_entry e ON e.id = entry_id
-        WHERE source = :source AND source_id = :source_id ORDER BY line
+        WHERE source = :source AND source_id = :source_id AND book = :book
+            AND reverses_id IS NULL ORDER BY line
     """
-    return list(ask(session, sql, source=source, source_id=source_id))
+    return list(ask(session, sql, source=source, source_id=source_id, book=book))
+
+
+def seal_all() -> int:
+    """Seal whatever is queued, however young, without closing a day; returns how many entries."""
+    handled = 0
+    while batch := atomic(seals.seal_batch, clock.now(), delay=-timedelta(days=3650)):
+        handled += batch
+    return handled

@@ -160,18 +160,19 @@ def test_the_fee_reaches_the_books_as_locker_income(community: Community, sessio
     hall.deposit(community, "YT1", NOON)
     hall.collect(community, "YT1", NOON + 20 * HOUR)
     till.settle_all()
-    sql = """SELECT account, party, posting.amount_fen
+    sql = """SELECT c.source, e.book, account, posting.amount_fen
              FROM posting JOIN journal_entry e ON e.id = entry_id
              JOIN charge c ON c.id = e.source_id AND e.source = 'charge'
-             ORDER BY c.source, line"""
-    ana = f"household:{community.households['ana']}"
+             WHERE posting.amount_fen < 0 ORDER BY c.source, e.book, line"""
     assert [tuple(row.values()) for row in hall.ask(session, sql)] == [
-        ("1121", "company:yto", 30),
-        ("430108", None, -21),
-        ("220902", "company:property", -9),
-        ("1121", ana, 50),
-        ("430103", None, -35),
-        ("220902", "company:property", -15),
+        ("deposit", "fund", "430108", -21),
+        ("deposit", "owners", "220903", -21),
+        ("deposit", "owners", "220902", -9),
+        ("deposit", "provider", "600108", -9),
+        ("parcel", "fund", "430103", -35),
+        ("parcel", "owners", "220903", -35),
+        ("parcel", "owners", "220902", -15),
+        ("parcel", "provider", "600103", -15),
     ]
 
 
