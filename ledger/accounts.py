@@ -1,11 +1,17 @@
 """The chart of accounts of a community micro-fund, by the codes settlement posts to."""
 
 CASH = "1001"
+BANK = "1002"
+CLEARING = {"wechat": "101201", "alipay": "101202"}
+"""待清算: what a provider took for us and has not passed on yet, by its channel."""
+
 RECEIVABLE = "1121"
 PREPAID = "2203"
 COMPANIES_PREPAID = "220302"
 OWNERS_PAYABLE = "220901"
 PROPERTY_PAYABLE = "220902"
+OVERPAID = "220903"
+PROVIDER_FEES = "520101"
 
 INCOMES: dict[str, tuple[str, str]] = {
     "parking": ("430101", "停车费"),

@@ -150,11 +150,11 @@ class Receivable(Base):
 
 
 class Payment(Settled, Base):
-    """Money received for a source, in cash or out of a household's or company's balance."""
+    """Money received for a source: in cash, out of a balance, or through a provider."""
 
     __tablename__ = "payment"
     __table_args__ = (
-        CheckConstraint("method IN ('cash', 'balance')", name="method"),
+        CheckConstraint("method IN ('cash', 'balance', 'wechat')", name="method"),
         CheckConstraint("amount_fen > 0", name="amount"),
         CheckConstraint("status = 'succeeded'", name="status"),
         CheckConstraint(
@@ -192,11 +192,12 @@ class Payment(Settled, Base):
 
 
 class TopUp(Settled, Base):
-    """Cash a household or a company leaves with us against later fees."""
+    """Money a household or a company leaves with us against later fees."""
 
     __tablename__ = "top_up"
     __table_args__ = (
-        CheckConstraint("method = 'cash'", name="method"),
+        CheckConstraint("method IN ('cash', 'wechat')", name="method"),
+        CheckConstraint("method <> 'cash' OR received_by IS NOT NULL", name="cash_taker"),
         CheckConstraint("amount_fen > 0", name="amount"),
         CheckConstraint("settled_at IS NULL OR set_aside_reason IS NULL", name="settled_once"),
         CheckConstraint("(household_id IS NULL) <> (company IS NULL)", name="one_balance"),
@@ -208,7 +209,7 @@ class TopUp(Settled, Base):
     household_id: Mapped[int | None] = mapped_column(ForeignKey("household.id"), index=True)
     method: Mapped[str] = mapped_column(String(16))
     amount_fen: Mapped[int] = mapped_column(Fen)
-    received_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    received_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     occurred_at: Mapped[datetime] = mapped_column(Instant)
     recorded_at: Mapped[datetime] = mapped_column(Instant)
     company: Mapped[str | None] = mapped_column(

@@ -12,8 +12,10 @@ from core.db import driver
 from ledger import journal
 from ledger.accounts import (
     CASH,
+    CLEARING,
     COMPANIES_PREPAID,
     INCOMES,
+    OVERPAID,
     OWNERS_PAYABLE,
     PREPAID,
     PROPERTY_PAYABLE,
@@ -48,10 +50,16 @@ WITH source AS (
     SELECT 'payment', id, -amount_fen, settled_at, set_aside_reason FROM payment
     UNION ALL
     SELECT 'top_up', id, -amount_fen, settled_at, set_aside_reason FROM top_up
+    UNION ALL
+    SELECT kind, id, CASE kind WHEN 'surplus' THEN amount_fen ELSE -amount_fen END,
+        settled_at, set_aside_reason
+    FROM channel_move
 ), entry AS (
     SELECT e.source, e.source_id, coalesce(sum(p.amount_fen), 0) AS fen
     FROM journal_entry AS e LEFT JOIN posting AS p ON p.entry_id = e.id
-        AND CASE e.source WHEN 'top_up' THEN p.account IN (%(prepaid)s, %(companies_prepaid)s)
+        AND CASE WHEN e.source = 'top_up' THEN p.account IN (%(prepaid)s, %(companies_prepaid)s)
+            WHEN e.source IN ('surplus', 'refund', 'provider_fee', 'settlement_transfer')
+            THEN p.account IN (%(wechat)s, %(alipay)s)
             ELSE p.account = %(receivable)s END
     GROUP BY e.id
 ), charged AS (
@@ -163,7 +171,19 @@ WITH said (account, household_id, company, fen) AS (
     SELECT %(cash)s, NULL, NULL, amount_fen
     FROM payment WHERE settled_at IS NOT NULL AND method = 'cash'
     UNION ALL
-    SELECT %(cash)s, NULL, NULL, amount_fen FROM top_up WHERE settled_at IS NOT NULL
+    SELECT CASE method WHEN 'cash' THEN %(cash)s ELSE %(wechat)s END, NULL, NULL, amount_fen
+    FROM top_up WHERE settled_at IS NOT NULL
+    UNION ALL
+    SELECT %(wechat)s, NULL, NULL, amount_fen
+    FROM payment WHERE settled_at IS NOT NULL AND method = 'wechat'
+    UNION ALL
+    SELECT CASE channel WHEN 'wechat' THEN %(wechat)s ELSE %(alipay)s END, NULL, NULL,
+        CASE kind WHEN 'surplus' THEN amount_fen ELSE -amount_fen END
+    FROM channel_move WHERE settled_at IS NOT NULL
+    UNION ALL
+    SELECT %(overpaid)s, household_id, NULL,
+        CASE kind WHEN 'surplus' THEN -amount_fen ELSE amount_fen END
+    FROM channel_move WHERE settled_at IS NOT NULL AND kind IN ('surplus', 'refund')
     UNION ALL
     SELECT CASE WHEN company IS NULL THEN %(prepaid)s ELSE %(companies_prepaid)s END,
         household_id, company, -amount_fen
@@ -173,7 +193,8 @@ WITH said (account, household_id, company, fen) AS (
     FROM said GROUP BY 1, 2
 ), books AS (
     SELECT account, coalesce(party, '') AS party, sum(amount_fen) AS fen FROM posting
-    WHERE account IN (%(cash)s, %(receivable)s, %(prepaid)s, %(companies_prepaid)s)
+    WHERE account IN (%(cash)s, %(receivable)s, %(prepaid)s, %(companies_prepaid)s, %(wechat)s,
+        %(alipay)s, %(overpaid)s)
     GROUP BY 1, 2
 )
 SELECT account, party, count(*) OVER () AS broken FROM sources FULL JOIN books
@@ -198,6 +219,8 @@ CONTROL = {
     "receivable": RECEIVABLE,
     "prepaid": PREPAID,
     "companies_prepaid": COMPANIES_PREPAID,
+    "overpaid": OVERPAID,
+    **CLEARING,
 }
 CHART = {
     "property": PROPERTY_PAYABLE,

@@ -34,6 +34,7 @@ SELECT count(*) AS count, coalesce(sum(abs(amount_fen)), 0)::bigint AS amount_fe
     SELECT amount_fen, occurred_at FROM charge WHERE settled_at IS NULL
     UNION ALL SELECT amount_fen, occurred_at FROM payment WHERE settled_at IS NULL
     UNION ALL SELECT amount_fen, occurred_at FROM top_up WHERE settled_at IS NULL
+    UNION ALL SELECT amount_fen, occurred_at FROM channel_move WHERE settled_at IS NULL
 ) AS waiting
 WHERE (occurred_at AT TIME ZONE :zone)::date <= :as_of
 """)
