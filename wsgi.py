@@ -3,6 +3,9 @@
 from flask import Flask
 from flask_migrate import Migrate
 
+import channels.api
+import channels.moves
+import channels.orders
 import devices.api
 import ebikes.api
 import identity.api
@@ -31,6 +34,7 @@ DOMAINS = (
     ebikes.api,
     lockers.api,
     ledger.api,
+    channels.api,
 )
 
 migrate = Migrate(compare_type=True)
@@ -57,6 +61,8 @@ def register_domain(app: Flask, api: http.Api) -> None:
     app.register_blueprint(protocols.vzenith.blueprint)
     app.cli.add_command(sample.command)
     ledger.payments.SOURCES["stay"] = charge_stay
+    ledger.payments.ORDERS["wechat"] = channels.orders.ask
+    channels.moves.let_settlement_know()
     ledger.proof.OTHERS["stays"] = parking.proof.stays_are_charged
     ledger.proof.OTHERS["chargings"] = parking.proof.chargings_are_charged
 

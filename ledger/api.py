@@ -73,14 +73,19 @@ def list_payments(
 @money.arguments(NewPaymentSchema)
 @money.response(201, PaymentSchema)
 def pay(body: dict[str, Any]) -> Response:
-    """Pay all that is due for a stay or a charge."""
+    """Pay all that is due for a stay, a booking or a charge.
+
+    By `wechat` the answer is an order, pending; its QR code or app call follows in seconds.
+    """
     payer = current()
 
     def effect(session: Session) -> dict[str, Any]:
-        source, source_id = _source(session, body)
-        paid = payments.pay(
-            session, source=source, source_id=source_id, method=body["method"], payer=payer
-        )
+        (source, source_id), method = _source(session, body), body["method"]
+        if method in payments.ORDERS:
+            owed = payments.due_now(session, source, source_id, payer)
+            asked = payments.ORDERS[method](session, owed, payer, body.get("openid"))
+            return _json(PaymentSchema, asked) | {"status": "pending"}
+        paid = payments.pay(session, source=source, source_id=source_id, method=method, payer=payer)
         return _json(PaymentSchema, paid)
 
     return once(f"person:{payer.id}", body, 201, effect)

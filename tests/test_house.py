@@ -71,7 +71,14 @@ KNOWN_ONLY_TO = {
     "redis": ["core/redis.py"],
     "fakeredis": ["core/*.py"],
 }
-EDGES = ["core/*.py", "*/*api.py", "protocols/*.py", "workers/tasks.py", "simulation/*.py"]
+EDGES = [
+    "core/*.py",
+    "*/*api.py",
+    "protocols/*.py",
+    "workers/tasks.py",
+    "channels/sweeps.py",
+    "simulation/*.py",
+]
 CALLERS_OF_ATOMIC = [*EDGES[1:], "core/db.py", "core/idempotency.py", "core/cli.py", "sample.py"]
 
 # Besides these, every module whose docstring says "Pure." has to be.

@@ -3,6 +3,7 @@
 import structlog
 from celery import shared_task
 
+from channels import moves, sweeps
 from core import clock
 from core.app import settings
 from core.db import atomic
@@ -15,6 +16,7 @@ from sharing import offers, waitlist, watch
 BATCH = 500
 
 log = structlog.get_logger()
+moves.let_settlement_know()
 
 
 @shared_task(name="ledger.settle", queue="sweeps")
@@ -78,3 +80,21 @@ def overlong_chargings() -> int:
 def offer() -> int:
     """Move on how far ahead spaces are offered; how many spaces."""
     return atomic(offers.refresh_all, clock.now(), settings().zone)
+
+
+@shared_task(name="channels.place_orders", queue="sweeps")
+def place_orders() -> int:
+    """Let payment providers know of new orders; how many they took."""
+    return sweeps.place_orders()
+
+
+@shared_task(name="channels.watch_orders", queue="sweeps")
+def watch_orders() -> int:
+    """Ask about orders that stay unpaid, close those nobody wants; how many ended."""
+    return sweeps.watch_orders()
+
+
+@shared_task(name="channels.send_refunds", queue="sweeps")
+def send_refunds() -> int:
+    """Ask providers to give money back, and how it went; how many rows learned something."""
+    return sweeps.send_refunds()
