@@ -6,6 +6,8 @@ from flask_migrate import Migrate
 import channels.api
 import channels.moves
 import channels.orders
+import channels.proof
+import channels.providers
 import devices.api
 import ebikes.api
 import identity.api
@@ -63,7 +65,9 @@ def register_domain(app: Flask, api: http.Api) -> None:
     ledger.payments.SOURCES["stay"] = charge_stay
     ledger.payments.ORDERS["wechat"] = channels.orders.ask
     channels.moves.let_settlement_know()
+    channels.providers.configured(app.config["SETTINGS"])  # a key that is none stops the start
     ledger.proof.OTHERS["stays"] = parking.proof.stays_are_charged
+    ledger.proof.OTHERS["channels"] = channels.proof.orders_are_accounted_for
     ledger.proof.OTHERS["chargings"] = parking.proof.chargings_are_charged
 
 

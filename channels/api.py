@@ -8,21 +8,29 @@ from flask_smorest.pagination import PaginationParameters
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from channels import orders, refunds
-from channels.models import PaymentOrder
+from channels import bills, imports, orders, reconciliation, refunds
+from channels.bank_bill import Columns
+from channels.models import PaymentOrder, ReconciliationTask
 from channels.provider import RefundSeen, RefusedNotificationError
 from channels.providers import WECHAT, provider
 from channels.schemas import (
+    DaysSchema,
+    ImportSchema,
+    NewImportSchema,
     NewOrderSchema,
     OrderFilterSchema,
     OrderSchema,
     PayableOrderSchema,
+    ReasonSchema,
+    SideBySideSchema,
+    TaskFilterSchema,
+    TaskSchema,
     ThanksSchema,
 )
 from core import clock
 from core.app import settings
 from core.db import atomic, db
-from core.errors import Problem
+from core.errors import Problem, invalid
 from core.idempotency import ONCE, once
 from identity.auth import current, requires
 from identity.models import ADMIN, AUDITOR, FINANCE, OPERATOR, RESIDENT
@@ -30,9 +38,14 @@ from identity.models import ADMIN, AUDITOR, FINANCE, OPERATOR, RESIDENT
 money = Blueprint(
     "channels", __name__, url_prefix="/api/v1", description="支付渠道 · payment channels"
 )
-blueprints = [money]
+matching = Blueprint(
+    "reconciliation", __name__, url_prefix="/api/v1/reconciliation", description="对账"
+)
+blueprints = [money, matching]
 
-EVERYONE = (RESIDENT, OPERATOR, FINANCE, AUDITOR, ADMIN)
+READERS = (FINANCE, AUDITOR, ADMIN)
+EVERYONE = (RESIDENT, OPERATOR, *READERS)
+IMPORTED = ["id", "channel", "filename", "sha256", "covers_from", "covers_to", "lines", "new_lines"]
 STATUSES = {"unknown-order": 404, "unknown-refund": 404, "amount-differs": 409}
 
 
@@ -99,6 +112,68 @@ def wechat_tells() -> dict[str, str]:
         status = STATUSES.get(error.code, 400)
         raise Problem(status, error.code, error.detail) from error
     return {"code": "SUCCESS", "message": "成功"}
+
+
+@matching.get("")
+@requires(*READERS)
+@matching.arguments(DaysSchema, location="query", unknown=None)
+@matching.response(200, SideBySideSchema(many=True))
+def side_by_side(days: dict[str, Any]) -> list[dict[str, Any]]:
+    """What we say and what bills say, by day and channel."""
+    return reconciliation.summary(db.session(), **days)
+
+
+@matching.post("/imports")
+@requires(FINANCE, ADMIN)
+@matching.arguments(NewImportSchema)
+@matching.response(201, ImportSchema)
+def import_bill(body: dict[str, Any]) -> dict[str, Any]:
+    """Take in a bill of WeChat, Alipay or a bank; the same file again changes nothing."""
+    importer = current().id
+    try:
+        file = bills.content(body["content"])
+    except bills.BillError as error:
+        raise invalid("content", str(error)) from error
+    bill = imports.parsed(body["kind"], file, Columns(**body.get("columns", {})))
+    covers = (body["since"], body["until"]) if "since" in body else None
+
+    def effect(session: Session) -> dict[str, Any]:
+        taken = imports.take_in(
+            session,
+            kind=body["kind"],
+            bill=bill,
+            file=file,
+            filename=body["filename"],
+            covers=covers,
+            imported_by=importer,
+        )
+        open_now = reconciliation.lay_side_by_side(session, clock.now())
+        said = {name: getattr(taken, name) for name in IMPORTED}
+        return said | {"open_differences": open_now}
+
+    return atomic(effect)
+
+
+@matching.get("/tasks")
+@requires(*READERS)
+@matching.arguments(TaskFilterSchema, location="query", unknown=None)
+@matching.response(200, TaskSchema(many=True))
+@matching.paginate()
+def list_tasks(
+    wanted: dict[str, Any], pagination_parameters: PaginationParameters
+) -> list[ReconciliationTask]:
+    """Differences, the oldest day first."""
+    query = reconciliation.tasks(reconciliation.TaskFilter(**wanted))
+    return _page(query, pagination_parameters)
+
+
+@matching.post("/tasks/<int:task_id>/resolve")
+@requires(FINANCE, ADMIN)
+@matching.arguments(ReasonSchema)
+@matching.response(200, TaskSchema)
+def resolve_task(body: dict[str, str], task_id: int) -> ReconciliationTask:
+    """Explain a difference."""
+    return atomic(reconciliation.resolve, task_id, body["reason"], current().id)
 
 
 def _page(query: Select[Any], page: PaginationParameters) -> list[Any]:

@@ -6,7 +6,7 @@ provider knows the repeat by our number.
 
 import structlog
 
-from channels import orders, refunds
+from channels import orders, reconciliation, refunds
 from channels.provider import (
     AlreadyPaidError,
     Provider,
@@ -85,3 +85,8 @@ def send_refunds() -> int:
 def _refunded(provider: Provider, refund: refunds.Claimed) -> RefundSeen:
     told = provider.query_refund(refund.wanted.out_refund_no) if refund.asked else None
     return told or provider.refund(refund.wanted)
+
+
+def reconcile() -> int:
+    """Lay our rows beside the bills again, for what came since; how many differences are open."""
+    return atomic(reconciliation.lay_side_by_side, clock.now())

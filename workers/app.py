@@ -74,6 +74,11 @@ celery.conf.update(
             "schedule": WATCH_SECONDS,
             "options": {"expires": WATCH_SECONDS},
         },
+        "reconcile": {
+            "task": "channels.reconcile",
+            "schedule": 600.0,
+            "options": {"expires": 600},
+        },
         "overlong-chargings": {
             "task": "ebikes.overlong_chargings",
             "schedule": 60.0,

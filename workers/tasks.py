@@ -98,3 +98,9 @@ def watch_orders() -> int:
 def send_refunds() -> int:
     """Ask providers to give money back, and how it went; how many rows learned something."""
     return sweeps.send_refunds()
+
+
+@shared_task(name="channels.reconcile", queue="sweeps")
+def reconcile() -> int:
+    """Lay our payments beside the bills again; how many differences are open."""
+    return sweeps.reconcile()

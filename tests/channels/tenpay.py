@@ -97,8 +97,11 @@ class Tenpay:
     refunds: dict[str, dict[str, Any]] = field(default_factory=dict)
     fail_next: deque[str] = field(default_factory=deque)
     asked: list[str] = field(default_factory=list)
+    key_id: str = KEY_ID
     refund_status: str = "PROCESSING"
     now: datetime = NOON
+    reached: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
 
     @property
     def merchant(self) -> WeChatPay:
@@ -212,7 +215,10 @@ class Handler(BaseHTTPRequestHandler):
         if not self._is_merchant(body):
             return self._say(401, {"code": "SIGN_ERROR", "message": "签名错误"})
         status, said = tenpay.answer(self.command, self.path, json.loads(body) if body else {})
-        if failure == "no-answer":
+        if failure == "silence":
+            tenpay.reached.set()
+            tenpay.go_on.wait()
+        if failure in ("no-answer", "silence"):
             self.close_connection = True
             return None
         return self._say(status, said, STRANGER if failure == "forged" else PLATFORM)
@@ -231,8 +237,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _say(self, status: int, said: dict[str, Any], key: RSAPrivateKey = PLATFORM) -> None:
         text = json.dumps(said, ensure_ascii=False) if status != 204 else ""
+        tenpay, serial = self.tenpay, {"Wechatpay-Serial": self.tenpay.key_id}
         self.send_response(status)
-        for name, value in signed(text, self.tenpay.now, key).items():
+        for name, value in (signed(text, tenpay.now, key) | serial).items():
             self.send_header(name, value)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(text.encode())))

@@ -2,10 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from flask import Flask
 
 from channels import orders
@@ -20,6 +24,7 @@ from tests.channels.tenpay import (
     APPID,
     KEY_ID,
     MCHID,
+    PLATFORM,
     STRANGER,
     notification,
     private_pem,
@@ -27,6 +32,7 @@ from tests.channels.tenpay import (
 )
 from tests.ledger.till import ask
 
+KEY_HEX = "5157F09EFDC096DE15EBE81A47057A7232F1B8E1"
 MINUTE = timedelta(minutes=1)
 LEASE = timedelta(seconds=orders.LEASE_SECONDS)
 
@@ -276,6 +282,56 @@ def test_without_a_merchant_there_is_no_such_way(counter: Counter, app: Flask) -
     assert counter.told({}).status_code == 422
     with clock.at(NOON):
         assert place_orders() == 0
+
+
+def test_cash_and_wechat_at_once_take_it_once(counter: Counter, app: Flask) -> None:
+    charge = counter.owes(1)
+    number = counter.orders(charge_id=charge)
+    with clock.at(NOON):
+        place_orders()
+        counter.community.as_person("olga")
+    paid = counter.tenpay.pays(number)
+    together = Barrier(2)
+
+    def cash() -> int:
+        together.wait()
+        body = {"charge_id": charge, "method": "cash"}
+        return counter.post("payments", body, "olga", NOON).status_code
+
+    def wechat() -> int:
+        together.wait()
+        return counter.told(paid).status_code
+
+    with clock.at(NOON), ThreadPoolExecutor(2) as pool:
+        answers = [future.result() for future in [pool.submit(cash), pool.submit(wechat)]]
+    first = answers[0] == 201
+    assert answers == [201 if first else 409, 200]
+    assert counter.payments() == [("cash" if first else "wechat", 800)]
+    assert counter.order(number)["status"] == ("refunding" if first else "paid")
+    assert counter.balances().get("220903", 0) == (-800 if first else 0)
+
+
+def test_the_platform_may_sign_by_a_certificate(counter: Counter, app: Flask) -> None:
+    issued = datetime(2026, 1, 1, tzinfo=UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tenpay.com Root CA")])
+    certificate = (
+        x509.CertificateBuilder(name, name, PLATFORM.public_key(), int(KEY_HEX, 16))
+        .not_valid_before(issued)
+        .not_valid_after(issued.replace(year=2031))
+        .sign(PLATFORM, SHA256())
+    )
+    pem = certificate.public_bytes(Encoding.PEM).decode()
+    merchant = replace(counter.tenpay.merchant, public_key=pem, public_key_id="")
+    app.config["SETTINGS"] = replace(settings(), wechat=merchant)
+    number = counter.orders(charge_id=counter.owes(1))
+    counter.tenpay.key_id = KEY_HEX
+    with clock.at(NOON):
+        assert place_orders() == 1
+    paid = counter.tenpay.pays(number)
+    assert counter.told(paid).get_json()["code"] == "unknown-key"
+    body = notification("TRANSACTION.SUCCESS", {"mchid": MCHID, "appid": APPID} | paid)
+    by_certificate = signed(body, NOON) | {"Wechatpay-Serial": KEY_HEX}
+    assert counter.told_raw(body, by_certificate).status_code == 200
 
 
 def test_no_secret_is_in_what_we_might_log(counter: Counter) -> None:
