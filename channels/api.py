@@ -8,7 +8,7 @@ from flask_smorest.pagination import PaginationParameters
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from channels import bills, imports, orders, reconciliation, refunds
+from channels import bills, imports, orders, receipts, reconciliation, refunds
 from channels.bank_bill import Columns
 from channels.models import PaymentOrder, ReconciliationTask
 from channels.provider import RefundSeen, RefusedNotificationError
@@ -107,7 +107,7 @@ def wechat_tells() -> dict[str, str]:
         if isinstance(told, RefundSeen):
             atomic(refunds.seen, WECHAT, told, now)
         else:
-            atomic(orders.received, WECHAT, told, now)
+            atomic(receipts.received, WECHAT, told, now)
     except RefusedNotificationError as error:
         status = STATUSES.get(error.code, 400)
         raise Problem(status, error.code, error.detail) from error

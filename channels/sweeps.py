@@ -6,7 +6,7 @@ provider knows the repeat by our number.
 
 import structlog
 
-from channels import orders, reconciliation, refunds
+from channels import orders, receipts, reconciliation, refunds
 from channels.provider import (
     AlreadyPaidError,
     Provider,
@@ -59,7 +59,7 @@ def _watch(provider: Provider, order: orders.Claimed) -> bool:
     seen = provider.query(order.out_trade_no)
     state = seen.state if seen else "unpaid"
     if seen and state == "paid":
-        return atomic(orders.received, order.provider, seen, clock.now())
+        return atomic(receipts.received, order.provider, seen, clock.now())
     if state == "unpaid":
         if not order.unwanted:
             return False
