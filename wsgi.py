@@ -3,6 +3,11 @@
 from flask import Flask
 from flask_migrate import Migrate
 
+import channels.api
+import channels.moves
+import channels.orders
+import channels.proof
+import channels.providers
 import couriers.api
 import devices.api
 import ebikes.api
@@ -38,6 +43,7 @@ DOMAINS = (
     parcels.api,
     inspection.api,
     ledger.api,
+    channels.api,
 )
 
 migrate = Migrate(compare_type=True)
@@ -64,7 +70,11 @@ def register_domain(app: Flask, api: http.Api) -> None:
     app.register_blueprint(protocols.vzenith.blueprint)
     app.cli.add_command(sample.command)
     ledger.payments.SOURCES["stay"] = charge_stay
+    ledger.payments.ORDERS["wechat"] = channels.orders.ask
+    channels.moves.let_settlement_know()
+    channels.providers.configured(app.config["SETTINGS"])  # a key that is none stops the start
     ledger.proof.OTHERS["stays"] = parking.proof.stays_are_charged
+    ledger.proof.OTHERS["channels"] = channels.proof.orders_are_accounted_for
     ledger.proof.OTHERS["chargings"] = parking.proof.chargings_are_charged
     ledger.proof.OTHERS["parcels"] = lockers.proof.parcels_are_charged
     ledger.proof.OTHERS["deposits"] = lockers.proof.deposits_are_charged

@@ -1,14 +1,30 @@
 """Settings from the environment (12-factor), read once and validated at start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from environs import Env, EnvError
 
+WECHAT_API = "https://api.mch.weixin.qq.com"
+
 
 class SettingsError(ValueError):
     """A setting is missing or wrong; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeChatPay:
+    """What WeChat Pay v3 gave the community as a merchant. Its repr has no secret."""
+
+    mchid: str
+    appid: str
+    cert_serial: str
+    apiv3_key: str = field(repr=False)
+    private_key: str = field(repr=False)
+    public_key: str = field(repr=False)
+    public_key_id: str
+    api_url: str = WECHAT_API
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +40,7 @@ class Settings:
     max_body_bytes: int = 8 * 1024 * 1024
     retention_days: int = 365
     picture_retention_days: int = 30
+    wechat: WeChatPay | None = None
 
 
 def settings_from_env() -> Settings:
@@ -39,9 +56,44 @@ def settings_from_env() -> Settings:
             zone=_zone(env.str("COMMUNITY_TZ", "Asia/Shanghai")),
             retention_days=env.int("HUILIN_RETENTION_DAYS", 365),
             picture_retention_days=env.int("HUILIN_PICTURE_RETENTION_DAYS", 30),
+            wechat=_wechat(env),
         )
     except EnvError as error:
         raise SettingsError(str(error)) from error
+
+
+WECHAT = ("APPID", "CERT_SERIAL", "APIV3_KEY", "PRIVATE_KEY_PATH", "PUBLIC_KEY_PATH")
+
+
+def _wechat(env: Env) -> WeChatPay | None:
+    """None unless WECHAT_MCHID is set; then all of it has to be there and readable.
+
+    WECHAT_PUBLIC_KEY_PATH is the platform's public key, with its WECHAT_PUBLIC_KEY_ID, or a
+    platform certificate, whose serial number is its id.
+    """
+    mchid = env.str("WECHAT_MCHID", "")
+    if not mchid:
+        return None
+    appid, serial, key, private, public = (env.str(f"WECHAT_{name}") for name in WECHAT)
+    if len(key.encode()) != 32:
+        raise SettingsError("WECHAT_APIV3_KEY: must have 32 bytes")
+    return WeChatPay(
+        mchid=mchid,
+        appid=appid,
+        cert_serial=serial,
+        apiv3_key=key,
+        private_key=_pem(private, "WECHAT_PRIVATE_KEY_PATH"),
+        public_key=_pem(public, "WECHAT_PUBLIC_KEY_PATH"),
+        public_key_id=env.str("WECHAT_PUBLIC_KEY_ID", ""),
+        api_url=env.str("WECHAT_API_URL", WECHAT_API).rstrip("/"),
+    )
+
+
+def _pem(path: str, variable: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{variable}: cannot be read: {path}") from error
 
 
 def driver_url(url: str) -> str:

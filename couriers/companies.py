@@ -10,7 +10,7 @@ from core.errors import Problem, not_found
 from couriers.models import CourierCompany
 from ledger import payments
 from ledger.accounts import company_party
-from ledger.models import CompanyBalance, CompanyOwed, Party, TopUp
+from ledger.source_models import CompanyBalance, CompanyOwed, Party, TopUp
 
 BALANCE = (
     select(CompanyBalance.amount_fen)

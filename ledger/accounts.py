@@ -5,6 +5,10 @@ OWNERS, FUND, PROVIDER = "owners", "fund", "provider"
 whoever runs the place. They never mix (民法典 §282)."""
 
 CASH = "1001"
+BANK = "1002"
+CLEARING = {"wechat": "101201", "alipay": "101202"}
+"""待清算: what a provider took for us and has not passed on yet, by its channel."""
+
 RECEIVABLE = "1121"
 PREPAID = "2203"
 COMPANIES_PREPAID = "220302"
@@ -13,6 +17,8 @@ PROPERTY_PAYABLE = "220902"
 FUND_PAYABLE = "220903"
 FUND_RECEIVABLE = "1131"
 PROVIDER_RECEIVABLE = "1141"
+OVERPAID = "224101"
+CHANNEL_FEES = "520101"
 
 INCOMES: dict[str, tuple[str, str]] = {
     "parking": ("430101", "停车费"),

@@ -17,7 +17,7 @@ from core.idempotency import ONCE, once
 from identity.auth import current, requires
 from identity.models import ADMIN, AUDITOR, FINANCE, OPERATOR, RESIDENT, Person
 from ledger import charges, payments, proof, reports, seals, split_rules
-from ledger.models import Charge, Payment, SplitRule
+from ledger.models import SplitRule
 from ledger.schemas import (
     AboutSchema,
     AsOfSchema,
@@ -35,6 +35,7 @@ from ledger.schemas import (
     TrialBalanceSchema,
     WhoseBalanceSchema,
 )
+from ledger.source_models import Charge, Payment
 
 money = Blueprint("money", __name__, url_prefix="/api/v1", description="缴费与余额 · paying")
 books = Blueprint("ledger", __name__, url_prefix="/api/v1/ledger", description="账簿 · the books")
@@ -74,14 +75,19 @@ def list_payments(
 @money.arguments(NewPaymentSchema)
 @money.response(201, PaymentSchema)
 def pay(body: dict[str, Any]) -> Response:
-    """Pay all that is due for a stay or a charge."""
+    """Pay all that is due for a stay, a booking or a charge.
+
+    By `wechat` the answer is an order, pending; its QR code or app call follows in seconds.
+    """
     payer = current()
 
     def effect(session: Session) -> dict[str, Any]:
-        source, source_id = _source(session, body)
-        paid = payments.pay(
-            session, source=source, source_id=source_id, method=body["method"], payer=payer
-        )
+        (source, source_id), method = _source(session, body), body["method"]
+        if method in payments.ORDERS:
+            owed = payments.due_now(session, source, source_id, payer)
+            asked = payments.ORDERS[method](session, owed, payer, body.get("openid"))
+            return _json(PaymentSchema, asked) | {"status": "pending"}
+        paid = payments.pay(session, source=source, source_id=source_id, method=method, payer=payer)
         return _json(PaymentSchema, paid)
 
     return once(f"person:{payer.id}", body, 201, effect)

@@ -10,7 +10,7 @@ from sqlalchemy import Select, select
 
 from core import clock
 from core.db import Statement
-from ledger.models import Charge
+from ledger.source_models import Charge
 
 FEE = """
 INSERT INTO charge (kind, source, source_id, income, household_id, owner_household_id,

@@ -10,6 +10,7 @@ from typing import Any
 from core.money import shares
 from ledger.accounts import (
     CASH,
+    CLEARING,
     COMPANIES_PREPAID,
     COMPANY,
     FUND,
@@ -37,7 +38,7 @@ REVERSE = "reverse"
 
 COMMUNITY, PRIVATE = "community", "private"
 KIND_NAMES = {"fee": "", "supplement": "补收", "credit": "减免"}
-METHOD_NAMES = {"cash": "现金收款", "balance": "余额支付"}
+METHOD_NAMES = {"cash": "现金收款", "balance": "余额支付", "wechat": "微信收款"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,14 +232,11 @@ def of_payment(
     payer: str | None,
     debtor: str | None,
 ) -> Entry:
-    """Debit cash, or the payer's balance; credit what the debtor owed for `paid_for`.
+    """Debit cash, the provider's clearing or the payer's balance; credit what was owed.
 
-    Payer and debtor are party codes.
+    It was owed for `paid_for`. Payer and debtor are party codes.
     """
-    taken = {
-        "cash": Line(CASH, None, amount_fen),
-        "balance": _prepaid(payer, amount_fen),
-    }[method]
+    taken = _prepaid(payer, amount_fen) if method == "balance" else _taken(method, amount_fen)
     return Entry(
         source="payment",
         source_id=payment_id,
@@ -248,15 +246,25 @@ def of_payment(
     )
 
 
-def of_top_up(top_up_id: int, payer: str | None, amount_fen: int, occurred_on: date) -> Entry:
-    """Debit cash; credit the prepaid balance of the payer (a party code), which we owe it."""
+def of_top_up(
+    top_up_id: int, payer: str | None, amount_fen: int, occurred_on: date, method: str = "cash"
+) -> Entry:
+    """Debit cash or the provider's clearing; credit the payer's prepaid balance, which we owe.
+
+    The payer is a party code.
+    """
     return Entry(
         source="top_up",
         source_id=top_up_id,
         occurred_on=occurred_on,
         memo="余额充值",
-        lines=(Line(CASH, None, amount_fen), _prepaid(payer, -amount_fen)),
+        lines=(_taken(method, amount_fen), _prepaid(payer, -amount_fen)),
     )
+
+
+def _taken(method: str, amount_fen: int) -> Line:
+    """Money that came in: cash in hand, or what a provider holds for us."""
+    return Line(CASH if method == "cash" else CLEARING[method], None, amount_fen)
 
 
 def _prepaid(payer: str | None, amount_fen: int) -> Line:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -12,7 +12,7 @@ from core import clock
 from core.db import Statement
 from core.errors import Problem, invalid, not_found
 from ledger.charges import only_whole
-from ledger.models import Balance, CompanyBalance, Payment, Receivable, TopUp
+from ledger.source_models import Balance, CompanyBalance, Payment, Receivable, TopUp
 
 SOURCES: dict[str, Callable[[Session, int], int | None]] = {}
 """How a source brings its charge up to date before it is paid.
@@ -20,6 +20,9 @@ SOURCES: dict[str, Callable[[Session, int], int | None]] = {}
 Registered by the source's package. Problem 404 when there is no such source row; returns the
 household that would owe, so that its members learn "nothing due" and others nothing at all.
 """
+
+ORDERS: dict[str, Callable[[Session, Receivable, "Payer", str | None], Any]] = {}
+"""Methods that are not instant: how each asks its provider to collect all that is due."""
 
 CASH_TAKERS = frozenset({"operator", "admin"})
 
@@ -87,10 +90,8 @@ def pay(session: Session, *, source: str, source_id: int, method: str, payer: Pa
         raise Problem(403, "forbidden", "Only an operator takes cash.")
     if method == "balance" and payer.household_id is None:
         raise invalid("method", "only a resident's household has a balance")
-    owed = _owed(session, source, source_id, payer)
-    due_fen = owed.charged_fen - owed.paid_fen if owed else 0
-    if owed is None or due_fen <= 0:
-        raise Problem(409, "nothing-due", "Nothing is due.")
+    owed = due_now(session, source, source_id, payer)
+    due_fen = owed.charged_fen - owed.paid_fen
     if method == "balance":
         _check_balance(session, payer, due_fen)
     now = clock.now()
@@ -109,6 +110,17 @@ def pay(session: Session, *, source: str, source_id: int, method: str, payer: Pa
     session.add(payment)
     session.flush()
     return payment
+
+
+def due_now(session: Session, source: str, source_id: int, payer: Payer) -> Receivable:
+    """What is due for a source as of now, locked.
+
+    Problem 404 for what a resident's own household does not owe; 409 `nothing-due`.
+    """
+    owed = _owed(session, source, source_id, payer)
+    if owed is None or owed.charged_fen <= owed.paid_fen:
+        raise Problem(409, "nothing-due", "Nothing is due.")
+    return owed
 
 
 def top_up(

@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 from ledger import chain
 from ledger.accounts import (
     CASH,
+    CLEARING,
     COMPANIES_PREPAID,
     FUND_PAYABLE,
     FUND_RECEIVABLE,
     INCOMES,
+    OVERPAID,
     OWNERS_PAYABLE,
     PREPAID,
     PROPERTY_PAYABLE,
@@ -40,14 +42,19 @@ WITH source AS (
     SELECT 'payment', id, -amount_fen, settled_at, set_aside_reason FROM payment
     UNION ALL
     SELECT 'top_up', id, -amount_fen, settled_at, set_aside_reason FROM top_up
+    UNION ALL
+    SELECT kind, id, CASE kind WHEN 'surplus' THEN amount_fen ELSE -amount_fen END,
+        settled_at, set_aside_reason
+    FROM channel_move
 ), back AS (
     SELECT source, source_id, purpose FROM journal_entry
     WHERE id IN (SELECT reverses_id FROM journal_entry WHERE reverses_id IS NOT NULL)
 ), entry AS (
     SELECT e.source, e.source_id, sum(p.amount_fen) AS fen
     FROM journal_entry AS e JOIN posting AS p ON p.entry_id = e.id
-        AND p.account = CASE e.source WHEN 'top_up' THEN p.account ELSE %(receivable)s END
-        AND (e.source <> 'top_up' OR p.account IN (%(prepaid)s, %(companies_prepaid)s))
+        AND CASE WHEN e.source = 'top_up' THEN p.account IN (%(prepaid)s, %(companies_prepaid)s)
+            WHEN e.source IN ('charge', 'payment') THEN p.account = %(receivable)s
+            ELSE p.account IN (%(wechat)s, %(alipay)s) END
     WHERE e.reverses_id IS NULL
     GROUP BY e.source, e.source_id
 ), whole AS (
@@ -160,7 +167,19 @@ WITH said (account, household_id, company, fen) AS (
     SELECT %(cash)s, NULL, NULL, amount_fen
     FROM payment WHERE settled_at IS NOT NULL AND method = 'cash'
     UNION ALL
-    SELECT %(cash)s, NULL, NULL, amount_fen FROM top_up WHERE settled_at IS NOT NULL
+    SELECT CASE method WHEN 'cash' THEN %(cash)s ELSE %(wechat)s END, NULL, NULL, amount_fen
+    FROM top_up WHERE settled_at IS NOT NULL
+    UNION ALL
+    SELECT %(wechat)s, NULL, NULL, amount_fen
+    FROM payment WHERE settled_at IS NOT NULL AND method = 'wechat'
+    UNION ALL
+    SELECT CASE channel WHEN 'wechat' THEN %(wechat)s ELSE %(alipay)s END, NULL, NULL,
+        CASE kind WHEN 'surplus' THEN amount_fen ELSE -amount_fen END
+    FROM channel_move WHERE settled_at IS NOT NULL
+    UNION ALL
+    SELECT %(overpaid)s, household_id, NULL,
+        CASE kind WHEN 'surplus' THEN -amount_fen ELSE amount_fen END
+    FROM channel_move WHERE settled_at IS NOT NULL AND kind IN ('surplus', 'refund')
     UNION ALL
     SELECT CASE WHEN company IS NULL THEN %(prepaid)s ELSE %(companies_prepaid)s END,
         household_id, company, -amount_fen
@@ -171,13 +190,15 @@ WITH said (account, household_id, company, fen) AS (
     FROM journal_entry AS e JOIN posting AS p ON p.entry_id = e.id
     LEFT JOIN party ON party.code = p.party
     WHERE e.reverses_id IS NOT NULL
-        AND p.account IN (%(cash)s, %(receivable)s, %(prepaid)s, %(companies_prepaid)s)
+        AND p.account IN (%(cash)s, %(receivable)s, %(prepaid)s, %(companies_prepaid)s, %(wechat)s,
+            %(alipay)s, %(overpaid)s)
 ), sources AS (
     SELECT account, coalesce('household:' || household_id, company, '') AS party, sum(fen) AS fen
     FROM said GROUP BY 1, 2
 ), books AS (
     SELECT account, coalesce(party, '') AS party, sum(amount_fen) AS fen FROM posting
-    WHERE account IN (%(cash)s, %(receivable)s, %(prepaid)s, %(companies_prepaid)s)
+    WHERE account IN (%(cash)s, %(receivable)s, %(prepaid)s, %(companies_prepaid)s, %(wechat)s,
+        %(alipay)s, %(overpaid)s)
     GROUP BY 1, 2
 )
 SELECT account, party, count(*) OVER () AS broken FROM sources FULL JOIN books
@@ -202,6 +223,8 @@ CONTROL = {
     "receivable": RECEIVABLE,
     "prepaid": PREPAID,
     "companies_prepaid": COMPANIES_PREPAID,
+    "overpaid": OVERPAID,
+    **CLEARING,
 }
 CHART = {
     "property": PROPERTY_PAYABLE,

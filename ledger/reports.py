@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from core.app import settings
 from ledger import seals
-from ledger.models import Charge, EntryLeaf, JournalEntry, Payment, Posting
+from ledger.models import EntryLeaf, JournalEntry, Posting
 from ledger.seals import Day
+from ledger.source_models import Charge, Payment
 
 # The month's rollup less its later postings: as of today these are few or none.
 BALANCES = text("""
@@ -38,6 +39,7 @@ SELECT count(*) AS count, coalesce(sum(abs(amount_fen)), 0)::bigint AS amount_fe
     SELECT amount_fen, occurred_at FROM charge WHERE settled_at IS NULL
     UNION ALL SELECT amount_fen, occurred_at FROM payment WHERE settled_at IS NULL
     UNION ALL SELECT amount_fen, occurred_at FROM top_up WHERE settled_at IS NULL
+    UNION ALL SELECT amount_fen, occurred_at FROM channel_move WHERE settled_at IS NULL
 ) AS waiting
 WHERE (occurred_at AT TIME ZONE :zone)::date <= :as_of
 """)
@@ -58,7 +60,7 @@ class AccountBalance:
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """Charges, payments and top-ups that are not in the books yet; fen summed without sign."""
+    """Charges, payments, top-ups and moves not in the books yet; fen summed without sign."""
 
     count: int
     amount_fen: int

@@ -72,12 +72,19 @@ class NewPaymentSchema(Schema):
 
     stay_id = fields.Integer(strict=True, validate=ID)
     charge_id = fields.Integer(strict=True, validate=ID)
-    method = fields.String(required=True, validate=validate.OneOf(["balance", "cash"]))
+    booking_id = fields.Integer(strict=True, validate=ID)
+    method = fields.String(required=True, validate=validate.OneOf(["balance", "cash", "wechat"]))
+    openid = fields.String(
+        validate=validate.Length(min=1, max=128),
+        metadata={"description": "who pays inside WeChat; without it the answer has a QR code"},
+    )
 
     @validates_schema
     def _one_thing(self, data: dict[str, Any], **_: Any) -> None:
-        if len(data.keys() & {"stay_id", "charge_id"}) != 1:
-            raise ValidationError("name either stay_id or charge_id", "stay_id")
+        if len(data.keys() & {"stay_id", "booking_id", "charge_id"}) != 1:
+            raise ValidationError("name either stay_id, booking_id or charge_id", "stay_id")
+        if "openid" in data and data["method"] != "wechat":
+            raise ValidationError("belongs to the method wechat", "openid")
 
 
 class PaymentSchema(Schema):
@@ -94,6 +101,11 @@ class PaymentSchema(Schema):
     )
     occurred_at = Instant()
     settled_at = Instant(allow_none=True)
+    out_trade_no = fields.String(
+        metadata={"description": "only of an order: ask /api/v1/payment-orders/{out_trade_no}"}
+    )
+    code_url = fields.String(allow_none=True)
+    expires_at = Instant()
 
 
 class NewTopUpSchema(Schema):

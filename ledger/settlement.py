@@ -49,7 +49,7 @@ ORDER BY p.id LIMIT %(limit)s FOR NO KEY UPDATE OF p SKIP LOCKED
 """
 
 TOP_UPS = """
-SELECT t.id, t.household_id, t.company, t.amount_fen, t.occurred_at FROM top_up AS t
+SELECT t.id, t.household_id, t.company, t.method, t.amount_fen, t.occurred_at FROM top_up AS t
 WHERE t.settled_at IS NULL AND t.set_aside_reason IS NULL
 ORDER BY t.id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 """
@@ -90,6 +90,9 @@ Draft = Callable[[Mapping[str, Any], date], tuple[Entry, ...]]
 Refused = dict[tuple[str, int], str]
 """Source rows that settlement sets aside, and why."""
 
+FURTHER: dict[str, tuple[str, Draft]] = {}
+"""Source tables of other packages: the SQL that locks what waits, and what a row becomes."""
+
 
 def settle_batch(session: Session, limit: int = 500) -> int:
     """Post up to `limit` unsettled source rows; returns how many were settled or set aside.
@@ -117,7 +120,7 @@ def release(session: Session, reason: str, income: str | None = None) -> int:
     With an `income`, only charges that it is part of.
     """
     released = 0
-    for table in ("charge",) if income else ("charge", "payment", "top_up"):
+    for table in ("charge",) if income else ("charge", "payment", "top_up", *FURTHER):
         sql = f"""
             UPDATE {table} SET set_aside_reason = NULL
             WHERE settled_at IS NULL AND set_aside_reason = %(reason)s
@@ -140,6 +143,7 @@ def _claim(session: Session, limit: int) -> list[Claimed]:
         ("charge", CHARGES, of_charge),
         ("payment", PAYMENTS, _of_payment),
         ("top_up", TOP_UPS, _of_top_up),
+        *((table, sql, draft) for table, (sql, draft) in FURTHER.items()),
     )
     claimed: list[Claimed] = []
     for table, sql, draft in drafts:
@@ -184,7 +188,8 @@ def _of_payment(row: Mapping[str, Any], on: date) -> tuple[Entry, ...]:
 
 def _of_top_up(row: Mapping[str, Any], on: date) -> tuple[Entry, ...]:
     payer = party_of(row["household_id"], row["company"])
-    return (journal.of_top_up(row["id"], payer, row["amount_fen"], on),)
+    entry = journal.of_top_up(row["id"], payer, row["amount_fen"], on, row["method"])
+    return (entry,)
 
 
 def _day(instant: datetime, zone: ZoneInfo) -> date:

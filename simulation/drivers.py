@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from core.db import Session
 from core.errors import Problem
 from ledger import payments
-from ledger.models import Payment
+from ledger.source_models import Payment
 from parking import stays
 from parking.plates import Plate
 from simulation.gate import Decision, Devices

@@ -15,6 +15,7 @@ SEAL_SECONDS = 10.0
 WATCH_SECONDS = 15.0
 COLLECT_SECONDS = 5.0
 DELIVER_SECONDS = 5.0
+PLACE_SECONDS = 1.0
 
 settings = settings_from_env()
 flask_app = new_app(settings)
@@ -29,7 +30,12 @@ class SweepTask(Task):  # type: ignore[misc]  # Celery ships no types
             return super().__call__(*args, **kwargs)
 
 
-celery = Celery("huilin", broker=settings.redis_url, task_cls=SweepTask, include=["workers.tasks"])
+celery = Celery(
+    "huilin",
+    broker=settings.redis_url,
+    task_cls=SweepTask,
+    include=["workers.tasks"],
+)
 celery.conf.update(
     task_default_queue=QUEUE,
     task_ignore_result=True,
@@ -70,6 +76,26 @@ celery.conf.update(
             "task": "sharing.serve_waitlist",
             "schedule": WATCH_SECONDS,
             "options": {"expires": WATCH_SECONDS},
+        },
+        "place-orders": {
+            "task": "channels.place_orders",
+            "schedule": PLACE_SECONDS,
+            "options": {"expires": PLACE_SECONDS},
+        },
+        "watch-orders": {
+            "task": "channels.watch_orders",
+            "schedule": WATCH_SECONDS,
+            "options": {"expires": WATCH_SECONDS},
+        },
+        "send-refunds": {
+            "task": "channels.send_refunds",
+            "schedule": WATCH_SECONDS,
+            "options": {"expires": WATCH_SECONDS},
+        },
+        "reconcile": {
+            "task": "channels.reconcile",
+            "schedule": 600.0,
+            "options": {"expires": 600},
         },
         "overlong-chargings": {
             "task": "ebikes.overlong_chargings",

@@ -5,6 +5,7 @@ from datetime import timedelta
 import structlog
 from celery import shared_task
 
+from channels import moves, sweeps
 from core import clock
 from core.app import settings
 from core.db import atomic
@@ -27,6 +28,7 @@ LATE_MESSAGES = timedelta(days=3)
 FAILURES_A_SWEEP = 3
 
 log = structlog.get_logger()
+moves.let_settlement_know()
 
 
 @shared_task(name="ledger.settle", queue="sweeps")
@@ -184,3 +186,27 @@ def accrue_site_contracts() -> int:
     """
     today = clock.now().astimezone(settings().zone).date()
     return atomic(contracts.accrue_due, today - LATE_MESSAGES)
+
+
+@shared_task(name="channels.place_orders", queue="sweeps")
+def place_orders() -> int:
+    """Let payment providers know of new orders; how many they took."""
+    return sweeps.place_orders()
+
+
+@shared_task(name="channels.watch_orders", queue="sweeps")
+def watch_orders() -> int:
+    """Ask about orders that stay unpaid, close those nobody wants; how many ended."""
+    return sweeps.watch_orders()
+
+
+@shared_task(name="channels.send_refunds", queue="sweeps")
+def send_refunds() -> int:
+    """Ask providers to give money back, and how it went; how many rows learned something."""
+    return sweeps.send_refunds()
+
+
+@shared_task(name="channels.reconcile", queue="sweeps")
+def reconcile() -> int:
+    """Lay our payments beside the bills again; how many differences are open."""
+    return sweeps.reconcile()

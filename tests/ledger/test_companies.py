@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from core.db import driver, send
 from ledger import charges, payments, proof
-from ledger.models import Party
 from ledger.payments import company_balance_fen
+from ledger.source_models import Party
 from tests.ledger.till import Till, ask, book, cash, fee, fill, open_till, postings, settle_all
 
 YTO, STO = "company:yto", "company:sto"

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core.money import shares
 from ledger import proof, split_rules
 from ledger.accounts import INCOMES, PROVIDER_INCOMES
-from ledger.models import Charge
+from ledger.source_models import Charge
 from tests.ledger.till import (
     NOON,
     Till,

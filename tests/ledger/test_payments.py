@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from core.db import atomic
 from core.errors import Problem
 from ledger import payments
-from ledger.models import Payment
 from ledger.payments import SOURCES
+from ledger.source_models import Payment
 from tests.ledger.till import Till, ask, book, fee, fill, open_till, settle_all
 
 

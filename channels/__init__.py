@@ -1,0 +1,1 @@
+"""Money that comes through providers: orders, notifications, refunds, bills, reconciliation."""

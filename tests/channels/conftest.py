@@ -1,0 +1,32 @@
+"""A community that is set up for WeChat Pay, and the provider's stub."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from core.app import settings
+from tests.cast import Community
+from tests.channels.counter import Counter
+from tests.channels.tenpay import Server, Tenpay
+
+
+@pytest.fixture
+def tenpay() -> Iterator[Tenpay]:
+    """The provider."""
+    server = Server()
+    yield server.tenpay
+    server.stop()
+
+
+@pytest.fixture
+def counter(
+    app: Flask, community: Community, session: Session, tenpay: Tenpay
+) -> Iterator[Counter]:
+    """The community with WeChat Pay."""
+    before = settings()
+    app.config["SETTINGS"] = replace(before, wechat=tenpay.merchant)
+    yield Counter(community, session, tenpay)
+    app.config["SETTINGS"] = before
