@@ -43,7 +43,6 @@ LOCKER, DEPOSIT = "locker", "locker-deposit"
 STILL_OPEN = timedelta(minutes=10)
 """Who takes a parcel out within this time after the code opened the door pays as of then."""
 
-
 PUT_IN = frozenset({Step.DEPOSITED, Step.REFUSED, Step.RESTORED})
 """Steps after which the parcel lies behind the door that was named."""
 

@@ -47,7 +47,7 @@ def hear(
     device is no cabinet, 409 when its key came before with other content.
     """
     put_in = step is Step.DEPOSITED
-    row = _look(connection, event, named, token_digest, ours, put_in=put_in)
+    row = _look(connection, event, named, token_digest, put_in=put_in)
     if row["seen_at"] is not None:
         return events.again(event, row, {})
     at = when(event, row)
@@ -65,14 +65,13 @@ def ask_to_reclaim(
     *,
     courier: str,
     token_digest: bytes,
-    ours: Premises,
 ) -> Receipt:
     """Answer a courier at the cabinet who wants a parcel back: only their own company's opens.
 
     Any time, for a courier answers for what was put in; a stale message opens nothing. Problem
     as `hear`.
     """
-    row = _look(connection, event, named, token_digest, ours, courier=courier)
+    row = _look(connection, event, named, token_digest, courier=courier)
     if row["seen_at"] is not None:
         return events.again(event, row, _told("refuse", "replayed", None))
     at = when(event, row)
@@ -98,7 +97,6 @@ def _look(
     event: Event,
     named: Named,
     token_digest: bytes,
-    ours: Premises,
     *,
     courier: str | None = None,
     put_in: bool = False,
@@ -107,7 +105,6 @@ def _look(
         "digest": token_digest,
         "key": event.key,
         "now": event.recorded_at,
-        "today": event.at.astimezone(ours.zone).date(),
         "at": event.at,
         "tracking": named.tracking_number,
         "number": named.compartment,

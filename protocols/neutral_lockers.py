@@ -107,7 +107,6 @@ def _reclaim(token: str, said: Said, raw: bytes, now: datetime) -> Receipt:
         Named(data.get("tracking_number"), data.get("compartment")),
         courier=data["courier"],
         token_digest=registry.digest(token),
-        ours=_ours(),
     )
 
 
