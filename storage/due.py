@@ -50,7 +50,7 @@ def duties(
     """What is due at `now`; reclaim and removal are asked once, one after the other."""
     overdue = not waiting.overdue and now > waiting.free_until
     prolonged = waiting.overdue and now <= waiting.free_until
-    told = _reminder(rules, waiting, quiet, zone)
+    told = _newest(rules, waiting, quiet, zone, now)
     tell = told.at <= now
     # A warning that nobody sent in time is none any more.
     in_vain = told.kind == "free-ending" and out_of_quiet(now, quiet, zone) >= waiting.free_until
@@ -79,6 +79,20 @@ def next_due(rules: LockerRules, waiting: Waiting, quiet: Quiet | None, zone: Zo
     elif waiting.removal_asked_at is None:
         instants.append(removal_at(rules, waiting))
     return min(instants)
+
+
+def _newest(
+    rules: LockerRules, waiting: Waiting, quiet: Quiet | None, zone: ZoneInfo, now: datetime
+) -> Reminder:
+    """The next reminder; of several that were missed the last, so that nobody is told in a row."""
+    told = _reminder(rules, waiting, quiet, zone)
+    while told.at <= now:
+        after = replace(waiting, told=told.kind, told_at=told.at)
+        following = _reminder(rules, after, quiet, zone)
+        if following.at > now:
+            break
+        waiting, told = after, following
+    return told
 
 
 def _reminder(

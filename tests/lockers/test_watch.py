@@ -101,6 +101,14 @@ def test_a_warning_that_was_not_sent_in_time_is_not_sent_too_late(
     assert told(session) == [("deposited", "23 12:01"), ("overdue", "24 07:00")]
 
 
+def test_after_an_outage_of_the_workers_nobody_is_told_the_same_three_times(
+    community: Community, session: Session
+) -> None:
+    hall.deposit(community, "YT1", NOON)
+    hall.sweep(NOON + 4 * DAY)
+    assert [kind for kind, _ in told(session)] == ["deposited", "daily"]
+
+
 def test_who_works_at_night_is_told_at_night(community: Community, session: Session) -> None:
     hall.prefer(session, "ana", "ok", any_time=True)
     hall.deposit(community, "YT1", NOON)
