@@ -7,10 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg.rows import DictRow, dict_row
-from structlog.contextvars import bind_contextvars
 
 from core.db import Connection, Statement, pipeline
-from core.metrics import DECISIONS
 from couriers import couriers
 from devices import events
 from devices.events import Event, Receipt
@@ -20,7 +18,7 @@ from lockers.allocation import SIZES, Free
 from lockers.clocks import rules_of
 from lockers.consent import Asked
 from lockers.deposit import Before, Facts, Outcome, Purse
-from lockers.hearing import book, known_cabinet, when
+from lockers.hearing import decided, known_cabinet, when
 from lockers.lifecycle import Phase, Step
 from lockers.look import ELSEWHERE, LOOK_DEPOSIT, ONE_CABINET, ONE_COMPANY
 from lockers.record import Said
@@ -75,10 +73,7 @@ def ask(
     if outcome.reason == "cabinet-full":
         answer["elsewhere"] = _elsewhere(connection, row["cabinet_id"], wish.size)
     statements = _held(event, row, outcome, wish, at, until) if outcome.opens else []
-    book(connection, event, row, answer, statements)
-    DECISIONS.labels(event.type, outcome.action, outcome.reason).inc()
-    bind_contextvars(device=row["device"], reason=outcome.reason)
-    return Receipt(event.key, False, event.recorded_at, answer)
+    return decided(connection, event, row, answer, statements)
 
 
 def _look(

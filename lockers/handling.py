@@ -13,7 +13,7 @@ from devices import events, exceptions
 from devices.events import Event, Receipt
 from lockers import custody, texts
 from lockers.custody import Premises
-from lockers.hearing import book, known_cabinet, when
+from lockers.hearing import book, decided, known_cabinet, when
 from lockers.lifecycle import INSIDE, Happening, Phase, Step
 from lockers.look import LOOK_BY_DOOR, LOOK_BY_WAYBILL, ONE_CABINET
 from lockers.pickups import STAFF
@@ -87,9 +87,7 @@ def ask_to_reclaim(
             happened_at_door(row["own_id"], "door.opened", said, by="courier"),
         ]
     answer = _told("open" if number is not None else "refuse", reason, number)
-    book(connection, event, row, answer, statements)
-    bind_contextvars(device=row["device"], reason=reason)
-    return Receipt(event.key, False, event.recorded_at, answer)
+    return decided(connection, event, row, answer, statements)
 
 
 def _look(

@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.rows import DictRow
+from structlog.contextvars import bind_contextvars
 
 from core.db import Connection, Statement, send
 from core.errors import Problem
+from core.metrics import DECISIONS
 from devices import events
-from devices.events import Event
+from devices.events import Event, Receipt
 from devices.registry import unknown_device
 
 Row = Mapping[str, Any]
@@ -46,3 +48,17 @@ def book(
     """Write the event with its answer and what follows, and that the cabinet was heard."""
     heard = (HEARD, {"device": row["device_id"], "at": event.recorded_at})
     send(connection, [*events.written(event, row, answer, statements), heard])
+
+
+def decided(
+    connection: Connection,
+    event: Event,
+    row: Row,
+    answer: dict[str, Any],
+    statements: Iterable[Statement],
+) -> Receipt:
+    """Book the decision a cabinet asked for, count it by its reason, and hand it back."""
+    book(connection, event, row, answer, statements)
+    DECISIONS.labels(event.type, answer["action"], answer["reason"]).inc()
+    bind_contextvars(device=row["device"], reason=answer["reason"])
+    return Receipt(event.key, False, event.recorded_at, answer)

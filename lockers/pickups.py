@@ -6,15 +6,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg.rows import DictRow, dict_row
-from structlog.contextvars import bind_contextvars
 
 from core.db import Connection, Statement, pipeline
-from core.metrics import DECISIONS
 from devices import events
 from devices.events import Event, Receipt
 from lockers import pickup, record, texts
 from lockers.clocks import clock_of, rules_of
-from lockers.hearing import book, known_cabinet, when
+from lockers.hearing import decided, known_cabinet, when
 from lockers.look import LOOK_PICKUP, ONE_CABINET
 from lockers.pickup import Code, Facts, Guesses, Outcome
 from lockers.record import Said
@@ -56,10 +54,7 @@ def ask(
         statements = _opened(event, row, at)
     elif outcome.wrong:
         statements = _guessed(event, row, guesses, rules, phone_tail)
-    book(connection, event, row, answer, statements)
-    DECISIONS.labels(event.type, outcome.action, outcome.reason).inc()
-    bind_contextvars(device=row["device"], reason=outcome.reason)
-    return Receipt(event.key, False, event.recorded_at, answer)
+    return decided(connection, event, row, answer, statements)
 
 
 def _look(

@@ -135,20 +135,31 @@ def _build(session: Session, community: Community, spaces: int, takes_walk_ins: 
     lots.add_spaces(session, lot, [f"B2-{n:03d}" for n in range(1, spaces + 1)])
     lots.add_tariff(session, lot, asdict(RULES), NOON - timedelta(days=400))
     add_gate(session, community, lot)
-    for ownership, weights in (("community", (70, 30, 0)), ("private", (20, 10, 70))):
-        micro_fund, company, owner = weights
-        session.add(
-            SplitRule(
-                income="parking",
-                ownership=ownership,
-                micro_fund=micro_fund,
-                property=company,
-                owner=owner,
-                valid_from=(NOON - timedelta(days=400)).date(),
-                decided_by="test",
-                recorded_at=NOON,
-            )
+    split(session, "parking")
+    split(session, "parking", ownership="private", weights=(20, 10, 70))
+
+
+def split(
+    session: Session,
+    income: str,
+    *,
+    ownership: str = "community",
+    weights: tuple[int, int, int] = (70, 30, 0),
+) -> None:
+    """A rule since long: the weights of micro-fund, property company and owner."""
+    micro_fund, company, owner = weights
+    session.add(
+        SplitRule(
+            income=income,
+            ownership=ownership,
+            micro_fund=micro_fund,
+            property=company,
+            owner=owner,
+            valid_from=(NOON - timedelta(days=400)).date(),
+            decided_by="test",
+            recorded_at=NOON,
         )
+    )
 
 
 def add_gate(session: Session, community: Community, lot: Lot, suffix: str = "") -> None:

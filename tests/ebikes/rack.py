@@ -16,10 +16,9 @@ from core import clock
 from core.db import atomic
 from devices import registry
 from ebikes import racks
-from ledger.models import SplitRule
 from parking import lots, tags
 from tariffs.rules import CapPer, Energy, Rules
-from tests.cast import NOON, Community
+from tests.cast import NOON, Community, split
 
 CARD, STRANGER = "5DC0917A", "0A1B2C3D"
 ENERGY = Energy(electricity_fen_per_kwh=60, service_fen_per_kwh=40, longest_minutes=600)
@@ -59,18 +58,7 @@ def _build(session: Session, community: Community) -> None:
     issued = registry.register(session, code="dock", serial="serial-dock", kind="dock")
     community.tokens["dock"] = issued.token
     for income in ("ebike", "electricity", "charging-service"):
-        session.add(
-            SplitRule(
-                income=income,
-                ownership="community",
-                micro_fund=70,
-                property=30,
-                owner=0,
-                valid_from=LONG_AGO.date(),
-                decided_by="test",
-                recorded_at=NOON,
-            )
-        )
+        split(session, income)
 
 
 def say(

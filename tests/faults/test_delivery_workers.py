@@ -1,18 +1,14 @@
 """Notices brought by real Celery workers: killed in the middle, forgotten by Redis."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
-import pytest
 import redis
-from flask import Flask
 
-from core.app import settings
 from core.sealing import seal
 from identity.channels import CONSOLE, INBOX
 from identity.notices import queued
 from tests.cast import Community
-from tests.faults.test_settlement import Plant
+from tests.faults.plant import Plant
 from tests.identity.post import CODE, PHONE, READY, TEXT, write
 from tests.processes import until
 
@@ -46,14 +42,6 @@ CREATE TRIGGER wait_for_the_hand BEFORE UPDATE OF sent_at ON delivery
 """
 HOLD, LET_GO = "SELECT pg_advisory_lock(4711)", "SELECT pg_advisory_unlock(4711)"
 LEASES_RUN_OUT = "UPDATE delivery SET next_try_at = now() WHERE sent_at IS NULL"
-
-
-@pytest.fixture
-def plant(app: Flask, redis_url: str, tmp_path: Path) -> Plant:
-    """Workers on the test's database, and a queue that nobody has written to."""
-    with redis.Redis.from_url(redis_url) as memory:
-        memory.flushall()
-    return Plant(settings().database_url, redis_url, tmp_path)
 
 
 def tell(community: Community, *channels: str, first: int = 0, notices: int = NOTICES) -> None:

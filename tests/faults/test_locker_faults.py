@@ -2,18 +2,15 @@
 
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import redis
 from celery import Celery
-from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from core.app import settings
 from tests.cast import Community
-from tests.faults.test_settlement import Plant
+from tests.faults.plant import Plant
 from tests.lockers import hall
 from tests.processes import until
 
@@ -24,16 +21,6 @@ SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock'
 """
 OVERDUE = "SELECT count(*) FROM parcel WHERE phase = 'overdue'"
-
-
-@pytest.fixture
-def plant(app: Flask, redis_url: str, tmp_path: Path) -> Plant:
-    """Workers on the test's database, and a queue that nobody has written to."""
-    with redis.Redis.from_url(redis_url) as memory:
-        memory.flushall()
-    with app.app_context():
-        url = settings().database_url
-    return Plant(url, redis_url, tmp_path)
 
 
 @pytest.fixture

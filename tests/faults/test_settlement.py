@@ -1,76 +1,20 @@
 """Settlement by real Celery workers and beats, killed and doubled: nothing lost, nothing twice."""
 
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack
 from datetime import timedelta
-from pathlib import Path
 
-import psycopg
 import pytest
 import redis
-from flask import Flask
 
-from core.app import settings
 from core.db import Session, atomic, driver, send
 from ledger import proof
 from ledger.charges import NewCharge, raised
 from ledger.payments import NewPayment, received
 from tests.cast import NOON, Community
-from tests.processes import Running, celery, until
+from tests.faults.plant import Plant
+from tests.processes import until
 
 CHARGES = 1200
-
-
-@dataclass
-class Plant:
-    """Starts workers and beats on the test's database, and looks into it."""
-
-    database_url: str
-    redis_url: str
-    folder: Path
-
-    def worker(self, name: str) -> AbstractContextManager[Running]:
-        """A prefork worker like the one `make run` starts."""
-        arguments = ("worker", "--concurrency", "2", "--without-mingle", "--without-gossip")
-        return self._celery(*arguments, "--hostname", f"{name}@%h", name=name)
-
-    def beat(self, name: str) -> AbstractContextManager[Running]:
-        """A beat with its own schedule file."""
-        schedule = str(self.folder / f"{name}.schedule")
-        return self._celery("beat", "--schedule", schedule, name=name)
-
-    def _celery(self, *arguments: str, name: str) -> AbstractContextManager[Running]:
-        return celery(
-            *arguments,
-            database_url=self.database_url,
-            redis_url=self.redis_url,
-            folder=self.folder,
-            name=name,
-        )
-
-    def connect(self) -> psycopg.Connection[tuple[int]]:
-        """A look into the database from outside the app."""
-        return psycopg.connect(self.database_url.replace("+psycopg", ""), autocommit=True)
-
-    def count(self, sql: str) -> int:
-        """The one number a query gives."""
-        with self.connect() as connection:
-            row = connection.execute(sql).fetchone()
-        assert row is not None
-        return row[0]
-
-    def all_settled(self) -> bool:
-        """Whether no charge and no payment waits for settlement any more."""
-        waiting = "SELECT (SELECT count(*) FROM charge WHERE settled_at IS NULL) + "
-        waiting += "(SELECT count(*) FROM payment WHERE settled_at IS NULL)"
-        return self.count(waiting) == 0
-
-
-@pytest.fixture
-def plant(app: Flask, redis_url: str, tmp_path: Path) -> Plant:
-    with app.app_context():
-        url = settings().database_url
-    return Plant(url, redis_url, tmp_path)
 
 
 def charge_and_pay(session: Session, olga: int) -> None:

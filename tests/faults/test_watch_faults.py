@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import redis
@@ -11,13 +10,12 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from core.app import settings
 from core.db import atomic
 from parking import lots
 from parking.plates import Plate
 from sharing import granting
 from tests.cast import Community, found_community
-from tests.faults.test_settlement import Plant
+from tests.faults.plant import Plant
 from tests.processes import until
 from tests.sharing.filling import book
 
@@ -43,16 +41,6 @@ WITH guest AS (
 )
 UPDATE space_claim SET stay_id = inside.id FROM inside WHERE space_claim.booking_id = :booking
 """
-
-
-@pytest.fixture
-def plant(app: Flask, redis_url: str, tmp_path: Path) -> Plant:
-    """Workers on the test's database, and a queue that nobody has written to."""
-    with redis.Redis.from_url(redis_url) as memory:
-        memory.flushall()
-    with app.app_context():
-        url = settings().database_url
-    return Plant(url, redis_url, tmp_path)
 
 
 @pytest.fixture

@@ -20,10 +20,9 @@ from core.db import atomic
 from core.sealing import unseal
 from devices import registry
 from identity.models import Person
-from ledger.models import SplitRule
 from lockers import cabinets
 from parcels.models import LockerPreference
-from tests.cast import NOON, Community
+from tests.cast import NOON, Community, split
 from workers import tasks
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -101,18 +100,7 @@ def _furnish(session: Session) -> None:
     session.execute(text(COURIERS), {"at": LONG_AGO})
     session.execute(text(PREPAY), {"at": LONG_AGO, "fen": 10_000})
     for income in ("locker", "locker-deposit", "site-rent", "locker-commission"):
-        session.add(
-            SplitRule(
-                income=income,
-                ownership="community",
-                micro_fund=70,
-                property=30,
-                owner=0,
-                valid_from=LONG_AGO.date(),
-                decided_by="test",
-                recorded_at=LONG_AGO,
-            )
-        )
+        split(session, income)
 
 
 def say(

@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -180,6 +181,20 @@ def test_a_courier_opens_and_takes_back_only_what_the_company_left(
     assert hall.phase(session, "YT1") == "reclaimed"
     assert hall.doors(session) == {}
     assert hall.ask(session, "SELECT * FROM charge WHERE source = 'parcel'") == []
+
+
+def reclaims_refused() -> float:
+    """How often the metrics counted a courier who asked for another company's parcel."""
+    labels = {"type": "locker.reclaim_requested", "action": "refuse", "reason": "not-yours"}
+    return REGISTRY.get_sample_value("huilin_decisions_total", labels) or 0
+
+
+def test_reclaims_are_counted_as_deposits_and_pickups_are(community: Community) -> None:
+    hall.deposit(community, "YT1", NOON)
+    before = reclaims_refused()
+    for courier in ("S1", "S1", "Y1"):
+        hall.say(community, "reclaim_requested", NOON, courier=courier, tracking_number="YT1")
+    assert reclaims_refused() == before + 2
 
 
 def test_a_vacation_stops_the_clock_and_the_reminders_follow(
