@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = (
     "core", "identity", "devices", "ledger", "tariffs", "parking", "sharing", "ebikes",
     "couriers", "storage", "lockers", "parcels", "inspection", "channels",
+    "treasury", "reports", "publication",
     "protocols", "workers", "simulation",
 )  # fmt: skip
 OURS = frozenset({*PACKAGES, "wsgi", "sample", "web"})
@@ -33,6 +34,9 @@ MAY_IMPORT = {
     "ebikes": {"core", "identity", "devices", "ledger", "tariffs", "parking", "sharing"},
     "couriers": {"core", "identity", "ledger"},
     "channels": {"core", "identity", "ledger"},
+    "treasury": {"core", "identity", "ledger", "channels"},
+    "reports": {"core", "identity", "ledger", "channels", "treasury"},
+    "publication": {"core", "identity", "ledger", "channels", "treasury", "reports"},
     "storage": {"core", "tariffs"},
     "lockers": {"core", "identity", "devices", "ledger", "tariffs", "couriers", "storage"},
     "parcels": {"core", "identity", "devices", "ledger", "couriers", "storage", "lockers"},
@@ -52,6 +56,9 @@ MAY_IMPORT = {
         "lockers",
         "ledger",
         "channels",
+        "treasury",
+        "reports",
+        "publication",
         "protocols",
     },
     "simulation": {*PACKAGES, "wsgi"},

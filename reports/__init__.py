@@ -1,0 +1,1 @@
+"""What finance staff read and take away: balances, statements, ledgers, exports."""

@@ -1,0 +1,1 @@
+"""Money out and back: refunds, expenses, payouts, contributions, write-offs."""
