@@ -73,6 +73,8 @@ class Desk:
             self._step(then, row_id)
         world.attempt("serve waitlist", waitlist.sweep, now, zone)
         world.attempt("overlong chargings", chargings.overlong, now)
+        if self.drivers.phones:
+            self.drivers.phones.watch()
         local = now.astimezone(zone)
         if local.minute == 0:
             while world.attempt("settle", settle_batch, BATCH) == BATCH:

@@ -10,6 +10,7 @@ from ledger.source_models import Payment
 from parking import stays
 from parking.plates import Plate
 from simulation.gate import Decision, Devices
+from simulation.phones import Phones
 from simulation.town import Car, Somebody, Town
 from simulation.world import World, is_workday
 
@@ -21,10 +22,13 @@ PAYS_FIRST = 0.08
 class Drivers:
     """Everybody at the wheel of a car."""
 
-    def __init__(self, world: World, town: Town, devices: Devices) -> None:
+    def __init__(
+        self, world: World, town: Town, devices: Devices, phones: Phones | None = None
+    ) -> None:
         self.world = world
         self.town = town
         self.devices = devices
+        self.phones = phones
         self.inside: dict[str, Car] = {}
 
     def come_home(self, began: datetime) -> None:
@@ -146,7 +150,9 @@ class Drivers:
                 return  # the gate takes it from the balance
             if not isinstance(self.pay("stay", stay_id, "balance", car.person), Problem):
                 return
-        self.pay("stay", stay_id, "cash", self.town.operator)
+        payer = self.town.operator
+        if self.phones is None or not self.phones.pay("stay", stay_id, payer):
+            self.pay("stay", stay_id, "cash", payer)
 
     def pay(self, source: str, source_id: int, method: str, payer: Somebody) -> Payment | Problem:
         """Pay what is due for something."""

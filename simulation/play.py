@@ -12,7 +12,9 @@ from simulation.desk import Desk
 from simulation.drivers import Drivers
 from simulation.gate import Devices
 from simulation.guests import Guests
+from simulation.phones import Phones
 from simulation.riders import Riders
+from simulation.tenpay import Tenpay
 from simulation.town import Size, Town
 from simulation.world import World
 
@@ -49,23 +51,29 @@ def play(
     seed: int,
     zone: ZoneInfo,
     *,
+    first_day: date = FIRST_DAY,
     size: Size | None = None,
+    tenpay: Tenpay | None = None,
     after_day: Callable[[int, World], None] | None = None,
 ) -> Played:
-    """Found a community in the empty database of this app, and let it live."""
+    """Found a community in the empty database of this app, and let it live.
+
+    With a `tenpay`, which the app's settings name as provider, many pay by phone.
+    """
     size = size or Size()
-    began = datetime.combine(FIRST_DAY, time(0), zone).astimezone(UTC)
+    began = datetime.combine(first_day, time(0), zone).astimezone(UTC)
     with clock.at(began):
         people = atomic(town.found, size, began, zone)
     world = World(seed, began, zone)
     devices = Devices(world, people)
-    drivers = Drivers(world, people, devices)
+    phones = Phones(world, tenpay) if tenpay else None
+    drivers = Drivers(world, people, devices, phones)
     guests = Guests(world, people, drivers)
     riders = Riders(world, people, devices, drivers)
     desk = Desk(world, people, devices, drivers, riders)
     drivers.come_home(began)
     for number in range(days):
-        day = FIRST_DAY + number * DAY
+        day = first_day + number * DAY
         drivers.plan(day, size.walk_ins)
         guests.plan(day)
         riders.plan(day)

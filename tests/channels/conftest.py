@@ -8,9 +8,9 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from core.app import settings
+from simulation.tenpay import Server, Tenpay
 from tests.cast import Community
 from tests.channels.counter import Counter
-from tests.channels.tenpay import Server, Tenpay
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from werkzeug.test import TestResponse
 
 from core import clock
 from ledger import proof
+from simulation.tenpay import APPID, MCHID, Tenpay, notification, signed
 from tests.cast import NOON, Community
-from tests.channels.tenpay import APPID, MCHID, Tenpay, notification, signed
 from tests.ledger.till import ask, book, fee, settle_all
 
 

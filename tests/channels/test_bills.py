@@ -11,7 +11,7 @@ from channels import alipay_bill, bank_bill, wechat_bill
 from channels.bank_bill import Columns
 from channels.bills import BillError, content, fen
 from channels.passing_on import Transfer, overdue, passed_on
-from tests.channels.papers import Deal, alipay, bank, wechat
+from simulation.papers import Deal, alipay, bank, wechat
 
 NUMBERS = st.integers(1, 10**9).map(lambda n: f"hl{n}")
 

@@ -15,11 +15,11 @@ from channels.sweeps import place_orders, send_refunds
 from core import clock
 from core.app import settings
 from core.config import SettingsError, WeChatPay, settings_from_env
+from simulation.tenpay import APIV3_KEY, APPID, KEY_ID, MCHID, MERCHANT, PLATFORM
+from simulation.tenpay import private_pem as private
+from simulation.tenpay import public_pem as public
 from tests.cast import NOON
 from tests.channels.counter import Counter
-from tests.channels.tenpay import APIV3_KEY, APPID, KEY_ID, MCHID, MERCHANT, PLATFORM
-from tests.channels.tenpay import private_pem as private
-from tests.channels.tenpay import public_pem as public
 from tests.ledger.till import ask
 from tests.test_house import ROOT
 

@@ -18,9 +18,7 @@ from channels.sweeps import place_orders, watch_orders
 from core import clock
 from core.app import settings
 from core.db import atomic
-from tests.cast import NOON
-from tests.channels.counter import Counter
-from tests.channels.tenpay import (
+from simulation.tenpay import (
     APPID,
     KEY_ID,
     MCHID,
@@ -30,6 +28,8 @@ from tests.channels.tenpay import (
     private_pem,
     signed,
 )
+from tests.cast import NOON
+from tests.channels.counter import Counter
 from tests.ledger.till import ask
 
 KEY_HEX = "5157F09EFDC096DE15EBE81A47057A7232F1B8E1"

@@ -9,9 +9,9 @@ from werkzeug.test import TestResponse
 
 from channels.sweeps import place_orders, reconcile, send_refunds, watch_orders
 from core import clock
+from simulation.papers import Deal, alipay, bank, wechat
 from tests.cast import NOON
 from tests.channels.counter import Counter
-from tests.channels.papers import Deal, alipay, bank, wechat
 from tests.ledger.till import ask
 
 DAY = timedelta(days=1)

@@ -120,7 +120,8 @@ class Tenpay:
     def pays(self, out_trade_no: str, at: datetime | None = None) -> dict[str, Any]:
         """Somebody scans the code and pays; the transaction."""
         order = self.orders[out_trade_no]
-        assert order["trade_state"] == "NOTPAY", order
+        if order["trade_state"] != "NOTPAY":
+            raise ValueError(f"nobody can pay an order that is {order['trade_state']}")
         order |= {
             "trade_state": "SUCCESS",
             "transaction_id": f"4200{len(self.asked):06d}{out_trade_no[-8:]}",
