@@ -20,7 +20,7 @@ run: $(VENV)/runtime.stamp
 	@exec $(PY) -m core.cli run --with-parent
 
 test: $(VENV)/dev.stamp
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/dev.stamp
 	$(PY) -m ruff check
