@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Any
 
 from core.money import shares
 from ledger.accounts import (
@@ -36,6 +35,9 @@ SETTLE = "settle"
 SETTLE_FUND, SETTLE_PROVIDER = f"{SETTLE}:{FUND}", f"{SETTLE}:{PROVIDER}"
 REVERSE = "reverse"
 """How the purpose of a reversal begins; the purpose of what it reverses follows."""
+
+NULL = "null"
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 COMMUNITY, PRIVATE = "community", "private"
 KIND_NAMES = {"fee": "", "supplement": "补收", "credit": "减免"}
@@ -318,27 +320,28 @@ def _prepaid(payer: str | None, amount_fen: int) -> Line:
 
 def fingerprint(entry: Entry) -> bytes:
     """SHA-256 of what an entry says, whatever number it got: equal for a repeat only."""
-    return hashlib.sha256(_json(_content(entry))).digest()
+    return hashlib.sha256(f"[{_said(entry)}]".encode()).digest()
 
 
 def canonical(entry_id: int, recorded_at: datetime, posted_on: date, entry: Entry) -> bytes:
     """Every field of a recorded entry and its postings, as one line of JSON in UTF-8."""
     instant = recorded_at.astimezone(UTC).isoformat(timespec="microseconds")
-    said = ["huilin-entry-2", entry_id, instant, posted_on.isoformat(), fingerprint(entry).hex()]
-    return _json([*said, *_content(entry)])
+    head = f'["huilin-entry-2",{entry_id},"{instant}","{posted_on.isoformat()}"'
+    return f'{head},"{fingerprint(entry).hex()}",{_said(entry)}]'.encode()
 
 
-def _content(entry: Entry) -> list[Any]:
-    return [
-        entry.book,
-        *entry.key,
-        entry.occurred_on.isoformat(),
-        entry.memo,
-        entry.split_rule_id,
-        entry.reverses_id,
-        [[line.account, line.party, line.amount_fen, line.split_rule_id] for line in entry.lines],
+def _said(entry: Entry) -> str:
+    """The fields that come from the cause; all but the memo are words that JSON writes as are."""
+    lines = [
+        f'["{line.account}",{_word(line.party)},{line.amount_fen},{line.split_rule_id or NULL}]'
+        for line in entry.lines
     ]
+    return (
+        f'"{entry.book}","{entry.source}",{entry.source_id},"{entry.purpose}",'
+        f'"{entry.occurred_on.isoformat()}",{_quoted(entry.memo)},'
+        f"{entry.split_rule_id or NULL},{entry.reverses_id or NULL},[{','.join(lines)}]"
+    )
 
 
-def _json(content: list[Any]) -> bytes:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+def _word(word: str | None) -> str:
+    return NULL if word is None else f'"{word}"'

@@ -6,6 +6,7 @@ Triggers of the migrations keep the sums and refuse rewriting.
 from datetime import date, datetime
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Date,
@@ -130,12 +131,21 @@ class Period(Base):
 
 
 class JournalEntry(Base):
-    """凭证: what one source row became in the books, exactly once per purpose."""
+    """凭证: what one source row became in the books, exactly once per purpose.
+
+    The insert triggers check what it and its postings refer to, a statement's rows at once.
+    """
 
     __tablename__ = "journal_entry"
     __table_args__ = (
         UniqueConstraint("source", "source_id", "purpose"),
         CheckConstraint("posted_on >= occurred_on", name="posted_on"),
+        Index(
+            "uq_journal_entry_reverses_id",
+            "reverses_id",
+            unique=True,
+            postgresql_where="reverses_id IS NOT NULL",
+        ),
         Index("ix_journal_entry_posted_on", "posted_on"),
     )
 
@@ -149,16 +159,16 @@ class JournalEntry(Base):
     occurred_on: Mapped[date] = mapped_column(Date)
     recorded_at: Mapped[datetime] = mapped_column(Instant)
     memo: Mapped[str] = mapped_column(String(256))
-    split_rule_id: Mapped[int | None] = mapped_column(ForeignKey("split_rule.id"))
-    reverses_id: Mapped[int | None] = mapped_column(ForeignKey("journal_entry.id"), unique=True)
-    book: Mapped[str] = mapped_column(ForeignKey("book.code"))
+    split_rule_id: Mapped[int | None] = mapped_column(BigInteger)
+    reverses_id: Mapped[int | None] = mapped_column(BigInteger)
+    book: Mapped[str] = mapped_column(String(16))
     posted_on: Mapped[date] = mapped_column(
         Date, comment="the accounting date: later than occurred_on when that month was closed"
     )
 
 
 class Posting(Base):
-    """分录: one line of an entry, debit positive. The insert trigger checks what it refers to."""
+    """分录: one line of an entry, debit positive; an entry's lines are numbered from 1."""
 
     __tablename__ = "posting"
     __table_args__ = (
@@ -184,7 +194,7 @@ class Posting(Base):
     amount_fen: Mapped[int] = mapped_column(Fen)
     posted_on: Mapped[date] = mapped_column(Date)
     split_rule_id: Mapped[int | None] = mapped_column(
-        ForeignKey("split_rule.id"),
+        BigInteger,
         comment="the rule that split this income, where the entry has several",
     )
 
@@ -199,6 +209,17 @@ class AccountMonth(Base):
     shard: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     debit_fen: Mapped[int] = mapped_column(Fen)
     credit_fen: Mapped[int] = mapped_column(Fen)
+
+
+class Unposted(Base):
+    """Entries whose postings have still to come in the same transaction; kept by triggers."""
+
+    __tablename__ = "unposted"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    entry_ids: Mapped[list[int]] = mapped_column(
+        ARRAY(BigInteger), comment="that one statement recorded"
+    )
 
 
 class Unsealed(Base):

@@ -1,7 +1,9 @@
 """The one writer of the journal: entries and postings, a few statements per batch."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -24,24 +26,24 @@ JOIN unnest(%(sources)s::text[], %(ids)s::bigint[], %(purposes)s::text[])
     AS wanted (source, source_id, purpose) USING (source, source_id, purpose)
 """
 
-ENTRIES = """
-INSERT INTO journal_entry (book, source, source_id, purpose, fingerprint, occurred_on, posted_on,
-    recorded_at, memo, split_rule_id, reverses_id)
-SELECT book, source, source_id, purpose, fingerprint, occurred_on, posted_on, %(recorded_at)s,
-    memo, split_rule_id, reverses_id
-FROM unnest(%(books)s::text[], %(sources)s::text[], %(ids)s::bigint[], %(purposes)s::text[],
-    %(fingerprints)s::bytea[], %(days)s::date[], %(posted)s::date[], %(memos)s::text[],
-    %(rules)s::bigint[], %(reverses)s::bigint[])
-    AS new (book, source, source_id, purpose, fingerprint, occurred_on, posted_on, memo,
-        split_rule_id, reverses_id)
-RETURNING id, source, source_id, purpose
+NUMBERS = """
+SELECT nextval(pg_get_serial_sequence('journal_entry', 'id')) FROM generate_series(1, %(count)s)
 """
 
-POSTINGS = """
-INSERT INTO posting (entry_id, line, account, party, amount_fen, posted_on, split_rule_id)
-SELECT * FROM unnest(%(entries)s::bigint[], %(lines)s::smallint[], %(accounts)s::text[],
-    %(parties)s::text[], %(amounts)s::bigint[], %(days)s::date[], %(rules)s::bigint[])
+# One form of both tables, text: the database reads rows while more of them are written down.
+ENTRIES = """
+COPY journal_entry (id, book, source, source_id, purpose, fingerprint, occurred_on, posted_on,
+    recorded_at, memo, split_rule_id, reverses_id) FROM STDIN
 """
+POSTINGS = """
+COPY posting (entry_id, line, account, party, amount_fen, posted_on, split_rule_id) FROM STDIN
+"""
+
+NULL = "\\N"
+ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+TO_ESCAPE = re.compile(r"[\\\t\n\r]")
+LINES_AT_ONCE = 200
+"""Written and sent together: while the database takes them, the next are written."""
 
 MONTHS = "SELECT month, status FROM lock_months(%(days)s::date[])"
 
@@ -76,13 +78,12 @@ def post(session: Session, entries: Sequence[Entry], recorded_at: datetime) -> l
     refuses, for the whole batch, what does not balance, an account of another book, a cause
     posted before, an unknown or inactive account.
     """
-    parties = {line.party for e in entries for line in e.lines if line.party}
-    households = sorted(code for code in parties if code.startswith("household:"))
-    execute(session, PARTIES, {"codes": households})
+    _open_parties(session, entries)
     on = periods(session, {entry.occurred_on for entry in entries})
-    posted = [on[entry.occurred_on] for entry in entries]
-    numbers = _insert_entries(session, entries, posted, recorded_at)
-    _insert_postings(session, entries, posted, numbers)
+    days = {day: posted.isoformat() for day, posted in on.items()}
+    numbers = _numbers(session, len(entries))
+    _copy(session, ENTRIES, _entry_lines(entries, days, numbers, recorded_at))
+    _copy(session, POSTINGS, _posting_lines(entries, days, numbers))
     return numbers
 
 
@@ -105,44 +106,62 @@ def _keys(entries: Sequence[Entry]) -> dict[str, list[Any]]:
     }
 
 
-def _insert_entries(
-    session: Session, entries: Sequence[Entry], posted: Sequence[date], recorded_at: datetime
-) -> list[int]:
-    numbered = rows(
-        session,
-        ENTRIES,
-        **_keys(entries),
-        recorded_at=recorded_at,
-        books=[entry.book for entry in entries],
-        fingerprints=[journal.fingerprint(entry) for entry in entries],
-        days=[entry.occurred_on for entry in entries],
-        posted=posted,
-        memos=[entry.memo for entry in entries],
-        rules=[entry.split_rule_id for entry in entries],
-        reverses=[entry.reverses_id for entry in entries],
-    )
-    by_key = {(row["source"], row["source_id"], row["purpose"]): row["id"] for row in numbered}
-    return [by_key[entry.key] for entry in entries]
+def _open_parties(session: Session, entries: Sequence[Entry]) -> None:
+    """Households have a party from their first posting on."""
+    parties = {line.party for entry in entries for line in entry.lines if line.party}
+    households = sorted(code for code in parties if code.startswith("household:"))
+    if households:
+        execute(session, PARTIES, {"codes": households})
 
 
-def _insert_postings(
-    session: Session, entries: Sequence[Entry], posted: Sequence[date], numbers: Sequence[int]
-) -> None:
-    flat = [
-        (number, place, line, day)
-        for number, entry, day in zip(numbers, entries, posted, strict=True)
-        for place, line in enumerate(entry.lines, start=1)
-    ]
-    values = {
-        "entries": [number for number, _, _, _ in flat],
-        "lines": [place for _, place, _, _ in flat],
-        "accounts": [line.account for _, _, line, _ in flat],
-        "parties": [line.party for _, _, line, _ in flat],
-        "amounts": [line.amount_fen for _, _, line, _ in flat],
-        "days": [day for _, _, _, day in flat],
-        "rules": [line.split_rule_id for _, _, line, _ in flat],
-    }
-    execute(session, POSTINGS, values)
+def _numbers(session: Session, count: int) -> list[int]:
+    with driver(session).cursor() as cursor:
+        cursor.execute(NUMBERS, {"count": count}, prepare=False)
+        return [number for (number,) in cursor]
+
+
+def _copy(session: Session, sql: str, lines: Iterator[str]) -> None:
+    with driver(session).cursor() as cursor, cursor.copy(sql) as copy:
+        while some := "".join(islice(lines, LINES_AT_ONCE)):
+            copy.write(some)
+
+
+def _entry_lines(
+    entries: Sequence[Entry],
+    days: Mapping[date, str],
+    numbers: Sequence[int],
+    recorded_at: datetime,
+) -> Iterator[str]:
+    at = recorded_at.isoformat()
+    for number, entry in zip(numbers, entries, strict=True):
+        yield (
+            f"{number}\t{entry.book}\t{entry.source}\t{entry.source_id}\t{entry.purpose}\t"
+            f"\\\\x{journal.fingerprint(entry).hex()}\t{entry.occurred_on.isoformat()}\t"
+            f"{days[entry.occurred_on]}\t{at}\t{_written(entry.memo)}\t"
+            f"{_or_null(entry.split_rule_id)}\t{_or_null(entry.reverses_id)}\n"
+        )
+
+
+def _posting_lines(
+    entries: Sequence[Entry], days: Mapping[date, str], numbers: Sequence[int]
+) -> Iterator[str]:
+    for number, entry in zip(numbers, entries, strict=True):
+        day = days[entry.occurred_on]
+        for place, line in enumerate(entry.lines, start=1):
+            party = NULL if line.party is None else _written(line.party)
+            yield (
+                f"{number}\t{place}\t{line.account}\t{party}\t{line.amount_fen}\t{day}\t"
+                f"{_or_null(line.split_rule_id)}\n"
+            )
+
+
+def _written(text: str) -> str:
+    """Free text as COPY reads it."""
+    return text.translate(ESCAPED) if TO_ESCAPE.search(text) else text
+
+
+def _or_null(number: int | None) -> str:
+    return NULL if number is None else str(number)
 
 
 def _next_month(day: date) -> date:

@@ -124,11 +124,7 @@ def settle_batch(session: Session, limit: int = 500) -> int:
         return 0
     refused = {row.key: row.reason for row in claimed if row.reason}
     refused |= _inactive(session, [row for row in claimed if row.key not in refused])
-    drafted = [row for row in claimed if row.key not in refused]
-    known = posting.recorded(session, [entry for row in drafted for entry in row.entries])
-    refused |= _contradicted(drafted, known)
-    new = [row for row in drafted if row.key not in refused]
-    refused |= _post(session, [row for row in new if _unknown(row, known)], known)
+    refused |= _book(session, [row for row in claimed if row.key not in refused])
     _mark(session, claimed, refused)
     return len(claimed)
 
@@ -231,6 +227,16 @@ def _inactive(session: Session, drafted: Iterable[Claimed]) -> Refused:
     }
 
 
+def _book(session: Session, drafted: list[Claimed]) -> Refused:
+    """Post all at once; only when the database refuses that, look at what it knows already."""
+    if not drafted or _posted(session, [entry for row in drafted for entry in row.entries]):
+        return {}
+    known = posting.recorded(session, [entry for row in drafted for entry in row.entries])
+    refused = _contradicted(drafted, known)
+    new = [row for row in drafted if row.key not in refused and _unknown(row, known)]
+    return refused | _post(session, new, known)
+
+
 def _contradicted(drafted: Iterable[Claimed], known: Mapping[Any, bytes]) -> Refused:
     """Rows of which the books say something else already: an alarm, and nothing is posted."""
     refused: Refused = {}
@@ -251,19 +257,24 @@ def _unknown(row: Claimed, known: Mapping[Any, bytes]) -> list[Entry]:
 
 def _post(session: Session, new: list[Claimed], known: Mapping[Any, bytes]) -> Refused:
     """Post all, or, when the database refuses, halve until the culprits stand alone."""
-    if not new:
+    if not new or _posted(session, [entry for row in new for entry in _unknown(row, known)]):
         return {}
-    entries = [entry for row in new for entry in _unknown(row, known)]
+    if len(new) == 1:
+        log.error("entry refused", key=new[0].key)
+        return {new[0].key: REFUSED}
+    half = len(new) // 2
+    return _post(session, new[:half], known) | _post(session, new[half:], known)
+
+
+def _posted(session: Session, entries: list[Entry]) -> bool:
+    """Post these entries unless the database refuses one of them; then none."""
     try:
         with session.begin_nested():
             posting.post(session, entries, clock.now())
     except psycopg.IntegrityError as error:
-        if len(new) == 1:
-            log.error("entry refused", key=new[0].key, error=str(error))
-            return {new[0].key: REFUSED}
-        half = len(new) // 2
-        return _post(session, new[:half], known) | _post(session, new[half:], known)
-    return {}
+        log.warning("refused", entries=len(entries), first=entries[0].key, error=str(error))
+        return False
+    return True
 
 
 def _mark(session: Session, claimed: list[Claimed], refused: Refused) -> None:

@@ -260,7 +260,7 @@ def upgrade() -> None:
     _create_chart()
     _change_journal()
     _create_seals()
-    _replace(date="posted_on", queue=QUEUE, more=OF_ONE_BOOK + MIRRORED)
+    hold_by_row()
     op.execute(SEALED)
     op.execute(f"ALTER FUNCTION ledger_sealed() {STEADY}")
     for function in AS_OWNER:
@@ -356,6 +356,11 @@ def _revoke() -> None:
         """)
     if _is_there(REPORTER):
         op.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {REPORTER}")
+
+
+def hold_by_row() -> None:
+    """Guard entries and postings as books of their own need it."""
+    _replace(date="posted_on", queue=QUEUE, more=OF_ONE_BOOK + MIRRORED)
 
 
 def _replace(*, date: str, queue: str, more: str) -> None:
