@@ -26,6 +26,9 @@ import protocols.neutral
 import protocols.vzenith
 import sample
 import sharing.api
+import treasury.api
+import treasury.proof
+import treasury.sources
 from core import clock, health, http, limits, metrics
 from core.app import new_app
 from core.app import settings as current_settings
@@ -44,6 +47,7 @@ DOMAINS = (
     inspection.api,
     ledger.api,
     channels.api,
+    treasury.api,
 )
 
 migrate = Migrate(compare_type=True)
@@ -72,12 +76,16 @@ def register_domain(app: Flask, api: http.Api) -> None:
     ledger.payments.SOURCES["stay"] = charge_stay
     ledger.payments.ORDERS["wechat"] = channels.orders.ask
     channels.moves.let_settlement_know()
+    treasury.sources.let_settlement_know()
     channels.providers.configured(app.config["SETTINGS"])  # a key that is none stops the start
     ledger.proof.OTHERS["stays"] = parking.proof.stays_are_charged
     ledger.proof.OTHERS["channels"] = channels.proof.orders_are_accounted_for
     ledger.proof.OTHERS["chargings"] = parking.proof.chargings_are_charged
     ledger.proof.OTHERS["parcels"] = lockers.proof.parcels_are_charged
     ledger.proof.OTHERS["deposits"] = lockers.proof.deposits_are_charged
+    ledger.proof.OTHERS["treasury"] = treasury.proof.moves_are_booked
+    ledger.proof.OTHERS["mirrors"] = treasury.proof.books_mirror_each_other
+    ledger.proof.ELSEWHERE.update(treasury.sources.KINDS)
 
 
 def charge_stay(session: Session, stay_id: int) -> int | None:

@@ -140,7 +140,7 @@ class PaymentRefund(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     out_refund_no: Mapped[str] = mapped_column(String(64), unique=True)
-    order_id: Mapped[int] = mapped_column(ForeignKey("payment_order.id"), unique=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("payment_order.id"), index=True)
     amount_fen: Mapped[int] = mapped_column(Fen)
     reason: Mapped[str] = mapped_column(String(80))
     status: Mapped[str] = mapped_column(String(16), server_default=CREATED)

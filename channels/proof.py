@@ -12,11 +12,17 @@ LEFT JOIN payment AS p ON p.id = o.payment_id
 LEFT JOIN top_up AS t ON t.id = o.top_up_id
 LEFT JOIN channel_move AS m
     ON m.kind = 'surplus' AND m.channel = o.provider AND m.reference = o.out_trade_no
-LEFT JOIN payment_refund AS r ON r.order_id = o.id
+LEFT JOIN (
+    SELECT order_id, sum(amount_fen) AS fen FROM payment_refund GROUP BY order_id
+) AS r ON r.order_id = o.id
+LEFT JOIN (
+    SELECT payment_id, sum(amount_fen) AS fen FROM fee_refund
+    WHERE payment_id IS NOT NULL GROUP BY payment_id
+) AS f ON f.payment_id = o.payment_id
 WHERE o.transaction_id IS NOT NULL AND (
     o.amount_fen <> coalesce(p.amount_fen, 0) + coalesce(t.amount_fen, 0)
         + coalesce(m.amount_fen, 0)
-    OR m.amount_fen IS DISTINCT FROM r.amount_fen
+    OR coalesce(m.amount_fen, 0) + coalesce(f.fen, 0) <> coalesce(r.fen, 0)
 )
 ORDER BY o.id LIMIT 1
 """
@@ -39,7 +45,10 @@ LIMIT 1
 
 
 def orders_are_accounted_for(session: Session) -> Check:
-    """Every fen a provider took for us is a payment, a top-up or a surplus that goes back."""
+    """Every fen a provider took for us is a payment, a top-up or a surplus that goes back.
+
+    And what goes back of an order is its surplus and the fees that were refunded through it.
+    """
     for row in rows(session, ACCOUNTED):
         said = f"order {row['out_trade_no']} is not accounted for"
         return Check(False, f"{said}; {row['broken']} broken in all")

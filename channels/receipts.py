@@ -6,8 +6,8 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from channels import moves
-from channels.models import CREATED, PAID, REFUNDING, SURPLUS, PaymentOrder, PaymentRefund
+from channels import moves, refunds
+from channels.models import PAID, SURPLUS, PaymentOrder
 from channels.provider import RefusedNotificationError, Seen
 from ledger.source_models import Payment, Receivable, TopUp
 
@@ -93,14 +93,4 @@ def _give_back(session: Session, order: PaymentOrder, surplus_fen: int, now: dat
         order.paid_at or now,
         order.household_id,
     )
-    refund = PaymentRefund(
-        out_refund_no=f"r{order.out_trade_no}",
-        order_id=order.id,
-        amount_fen=surplus_fen,
-        reason=SURPLUS_REASON,
-        status=CREATED,
-        recorded_at=now,
-        next_try_at=now,
-    )
-    session.add(refund)
-    order.status = REFUNDING
+    refunds.ask(session, order, f"r{order.out_trade_no}", surplus_fen, SURPLUS_REASON, now)

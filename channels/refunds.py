@@ -4,15 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, text, update
 from sqlalchemy.orm import Session
 
 from channels import moves
 from channels.models import (
+    CREATED,
     FAILED,
+    OPEN_REFUND,
     PROCESSING,
     REFUND,
     REFUNDED,
+    REFUNDING,
     SUCCEEDED,
     PaymentOrder,
     PaymentRefund,
@@ -22,6 +25,7 @@ from core.db import driver, fetch_row
 
 LEASE_SECONDS = 60
 ERROR_LENGTH = 256
+REASON_LENGTH = 80
 
 log = structlog.get_logger()
 
@@ -48,6 +52,23 @@ class Claimed:
     provider: str
     asked: bool
     wanted: RefundWanted
+
+
+def ask(
+    session: Session, order: PaymentOrder, number: str, amount_fen: int, reason: str, now: datetime
+) -> None:
+    """Give back so much of a paid order, under our own `number`; a sweep asks its provider."""
+    refund = PaymentRefund(
+        out_refund_no=number,
+        order_id=order.id,
+        amount_fen=amount_fen,
+        reason=reason[:REASON_LENGTH],
+        status=CREATED,
+        recorded_at=now,
+        next_try_at=now,
+    )
+    session.add(refund)
+    order.status = REFUNDING
 
 
 def claim(session: Session, now: datetime) -> Claimed | None:
@@ -103,7 +124,10 @@ def seen(session: Session, provider: str, told: RefundSeen, now: datetime) -> bo
 
 def _succeeded(session: Session, refund: PaymentRefund, order: PaymentOrder, at: datetime) -> None:
     refund.status, refund.succeeded_at, refund.error = SUCCEEDED, at, None
-    order.status = REFUNDED
+    session.flush()
+    others = exists().where(PaymentRefund.order_id == order.id, text(OPEN_REFUND))
+    if not session.scalar(select(others)):
+        order.status = REFUNDED
     moves.note(
         session,
         REFUND,

@@ -40,6 +40,10 @@ SELECT count(*) AS count, coalesce(sum(abs(amount_fen)), 0)::bigint AS amount_fe
     UNION ALL SELECT amount_fen, occurred_at FROM payment WHERE settled_at IS NULL
     UNION ALL SELECT amount_fen, occurred_at FROM top_up WHERE settled_at IS NULL
     UNION ALL SELECT amount_fen, occurred_at FROM channel_move WHERE settled_at IS NULL
+    UNION ALL SELECT amount_fen, occurred_at FROM fee_refund WHERE settled_at IS NULL
+    UNION ALL SELECT amount_fen, occurred_at FROM fund_receipt WHERE settled_at IS NULL
+    UNION ALL SELECT amount_fen, paid_at FROM disbursement
+    WHERE settled_at IS NULL AND status = 'paid'
 ) AS waiting
 WHERE (occurred_at AT TIME ZONE :zone)::date <= :as_of
 """)
@@ -60,7 +64,7 @@ class AccountBalance:
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """Charges, payments, top-ups and moves not in the books yet; fen summed without sign."""
+    """Charges, payments, moves and the like not in the books yet; fen summed without sign."""
 
     count: int
     amount_fen: int

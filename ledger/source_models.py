@@ -111,6 +111,7 @@ class Receivable(Base):
     __tablename__ = "receivable"
     __table_args__ = (
         CheckConstraint("0 <= paid_fen AND paid_fen <= charged_fen", name="paid"),
+        CheckConstraint("credited_fen >= 0", name="credited"),
         Index(
             "ix_receivable_household_id",
             "household_id",
@@ -132,6 +133,9 @@ class Receivable(Base):
         String(64),
         Computed(OWED_BY, persisted=True),
         comment="the company, while something is unpaid",
+    )
+    credited_fen: Mapped[int] = mapped_column(
+        Fen, server_default=text("0"), comment="taken off charged_fen by credits"
     )
 
 
@@ -201,6 +205,48 @@ class TopUp(Settled, Base):
     company: Mapped[str | None] = mapped_column(
         ForeignKey("party.code"), comment="the company whose cash it is, instead of a household"
     )
+
+
+class FeeRefund(Settled, Base):
+    """Money of a paid fee that goes back; the credit raised with it makes the fee smaller."""
+
+    __tablename__ = "fee_refund"
+    __table_args__ = (
+        CheckConstraint("method IN ('cash', 'balance', 'wechat')", name="method"),
+        CheckConstraint("amount_fen > 0", name="amount"),
+        CheckConstraint("method <> 'cash' OR paid_out_by IS NOT NULL", name="cash_payer"),
+        CheckConstraint(
+            "method <> 'balance' OR household_id IS NOT NULL OR company IS NOT NULL",
+            name="balance_payee",
+        ),
+        CheckConstraint("(method = 'wechat') = (payment_id IS NOT NULL)", name="same_way"),
+        CheckConstraint(ONE_OF_BOTH, name="one_payee"),
+        CheckConstraint("settled_at IS NULL OR set_aside_reason IS NULL", name="settled_once"),
+        Index(None, "source", "source_id"),
+        Index("ix_fee_refund_to_settle", "id", postgresql_where=TO_SETTLE),
+        Index(None, "payment_id", postgresql_where=text("payment_id IS NOT NULL")),
+        Index(None, "household_id", postgresql_where=text("household_id IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    source: Mapped[str] = mapped_column(String(32))
+    source_id: Mapped[int] = mapped_column(BigInteger)
+    method: Mapped[str] = mapped_column(String(16))
+    amount_fen: Mapped[int] = mapped_column(Fen)
+    household_id: Mapped[int | None] = mapped_column(
+        ForeignKey("household.id"), comment="whose money it is, when known"
+    )
+    company: Mapped[str | None] = mapped_column(ForeignKey("party.code"))
+    paid_out_by: Mapped[int | None] = mapped_column(
+        ForeignKey("person.id"), comment="who handed out the cash"
+    )
+    payment_id: Mapped[int | None] = mapped_column(
+        ForeignKey("payment.id"), comment="of a provider: the payment that it gives back"
+    )
+    reason: Mapped[str] = mapped_column(String(256))
+    asked_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    occurred_at: Mapped[datetime] = mapped_column(Instant)
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class Balance(Base):
