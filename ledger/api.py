@@ -174,11 +174,7 @@ def prove_entry(entry_id: int) -> seals.Inclusion:
 @books.response(200, ProofSchema)
 def verify() -> proof.Proof:
     """Recompute the books; every check names the first row that is wrong."""
-    one_instant = db.engine.execution_options(
-        isolation_level="REPEATABLE READ", postgresql_readonly=True
-    )
-    with Session(one_instant) as snapshot, Session(one_instant) as beside:
-        return proof.verify(snapshot, beside)
+    return proof.at_one_instant(db.session())
 
 
 @books.get("/split-rules")

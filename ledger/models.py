@@ -130,6 +130,37 @@ class Period(Base):
     status: Mapped[str] = mapped_column(String(16), server_default="open")
 
 
+class PeriodEvent(Base):
+    """What somebody did to a month, and why; its status follows. Triggers keep the order."""
+
+    __tablename__ = "period_event"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('closing', 'withdrawn', 'closed', 'reopening', 'declined', 'reopened')",
+            name="kind",
+        ),
+        CheckConstraint(
+            "kind NOT IN ('closed', 'reopened') OR asked_by IS NOT NULL AND asked_by <> person_id",
+            name="second_person",
+        ),
+        CheckConstraint(
+            "kind NOT IN ('withdrawn', 'reopening', 'declined') OR reason IS NOT NULL",
+            name="reason",
+        ),
+        Index(None, "month", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    month: Mapped[date] = mapped_column(ForeignKey("period.month"))
+    kind: Mapped[str] = mapped_column(String(16))
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    asked_by: Mapped[int | None] = mapped_column(
+        ForeignKey("person.id"), comment="whose event this one answers"
+    )
+    reason: Mapped[str | None] = mapped_column(String(256))
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+
+
 class JournalEntry(Base):
     """凭证: what one source row became in the books, exactly once per purpose.
 
@@ -197,6 +228,19 @@ class Posting(Base):
         BigInteger,
         comment="the rule that split this income, where the entry has several",
     )
+
+
+class Reversal(Base):
+    """Who took an entry back, and why; the entry that does so is of the same change."""
+
+    __tablename__ = "reversal"
+
+    entry_id: Mapped[int] = mapped_column(
+        ForeignKey("journal_entry.id"), primary_key=True, autoincrement=False
+    )
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    reason: Mapped[str] = mapped_column(String(200))
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class AccountMonth(Base):

@@ -292,6 +292,15 @@ def verify(session: Session, beside: Session | None = None) -> Proof:
     return Proof(entries | ours | others)
 
 
+def at_one_instant(session: Session) -> Proof:
+    """`verify` on connections of their own, which see what is committed now and nothing later."""
+    frozen = session.get_bind().engine.execution_options(
+        isolation_level="REPEATABLE READ", postgresql_readonly=True
+    )
+    with Session(frozen) as snapshot, Session(frozen) as beside:
+        return verify(snapshot, beside)
+
+
 @contextmanager
 def _walk(session: Session, beside: Session | None) -> Iterator[Callable[[], Found]]:
     """The walk over all entries: on another connection in the meantime, or here when asked."""

@@ -167,8 +167,19 @@ def inclusion(session: Session, entry_id: int) -> Inclusion | None:
 
 def leaf_of(group: Sequence[Mapping[str, Any]]) -> bytes:
     """The leaf of a recorded entry, whose fields stand on a row for each of its postings."""
+    return merkle.leaf_of(canonical_of(group))
+
+
+def canonical_of(group: Sequence[Mapping[str, Any]]) -> bytes:
+    """The canonical form of a recorded entry, from the same rows."""
     head = group[0]
-    entry = journal.Entry(
+    return journal.canonical(head["id"], head["recorded_at"], head["posted_on"], entry_of(group))
+
+
+def entry_of(group: Sequence[Mapping[str, Any]]) -> journal.Entry:
+    """What a recorded entry says, from the same rows."""
+    head = group[0]
+    return journal.Entry(
         source=head["source"],
         source_id=head["source_id"],
         occurred_on=head["occurred_on"],
@@ -182,8 +193,6 @@ def leaf_of(group: Sequence[Mapping[str, Any]]) -> bytes:
         reverses_id=head["reverses_id"],
         book=head["book"],
     )
-    content = journal.canonical(head["id"], head["recorded_at"], head["posted_on"], entry)
-    return merkle.leaf_of(content)
 
 
 def _entries(found: list[DictRow]) -> Iterator[tuple[DictRow, list[DictRow]]]:

@@ -28,6 +28,7 @@ from tests.couriers.depot import (
     pay_in,
     prove,
 )
+from tests.ledger.till import shut
 
 ACCRUED = "SELECT month, amount_fen FROM accrual ORDER BY contract_id, month"
 CHARGED = """
@@ -194,7 +195,7 @@ def test_accruals_are_never_edited(session: Session, depot: Depot) -> None:
 
 def test_the_rent_of_a_closed_month_is_posted_into_the_next(session: Session, depot: Depot) -> None:
     sign(session, annual_fen=1_200_000)
-    session.execute(text("INSERT INTO period (month, status) VALUES ('2026-10-01', 'closed')"))
+    shut(session, "2026-10-01")
     session.commit()
     accrue(NOVEMBER)
     while atomic(settlement.settle_batch):

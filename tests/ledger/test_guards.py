@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from tests.ledger.till import ask, book, cash, fee, fill, open_till, settle_all
+from tests.ledger.till import ask, book, cash, fee, fill, open_till, settle_all, shut
 
 ENTRY = """
 INSERT INTO journal_entry (id, source, source_id, purpose, fingerprint, occurred_on,
@@ -276,8 +276,7 @@ def test_nobody_pays_twice_or_more_than_there_is(busy: Session) -> None:
 
 
 def test_a_closed_month_takes_no_entry(busy: Session) -> None:
-    ask(busy, "SELECT * FROM lock_months(ARRAY['2026-10-07'::date])")
-    busy.execute(text("UPDATE period SET status = 'closed' WHERE month = '2026-10-01'"))
+    shut(busy, "2026-10-01")
     busy.commit()
     with refused(busy, psycopg.errors.IntegrityConstraintViolation, "2026-10-01 is closed"):
         busy.execute(text(entry(("1001", 5), ("220902", -5), day="2026-10-31")))
@@ -287,16 +286,14 @@ def test_a_closed_month_takes_no_entry(busy: Session) -> None:
 
 def test_closing_a_month_waits_for_entries_in_flight(busy: Session) -> None:
     """FOR KEY SHARE would let the close pass; a month nobody heard of yet is held as well."""
-    close = "UPDATE period SET status = 'closed' WHERE month = '2026-11-01'"
-    close_unheard = "INSERT INTO period VALUES ('2026-09-01', 'closed')"
     with Session(busy.get_bind()) as closer:
-        for day, attack in (("2026-11-30", close), ("2026-09-30", close_unheard)):
+        for day, month in (("2026-09-30", "2026-09-01"), ("2026-11-30", "2026-11-01")):
             busy.execute(text(entry(("1001", 5), ("220902", -5), day=day)))
             with refused(closer, psycopg.errors.LockNotAvailable):
                 closer.execute(text("SET LOCAL lock_timeout = '100ms'"))
-                closer.execute(text(attack))
+                shut(closer, month)
             busy.rollback()
-            closer.execute(text(attack))
+            shut(closer, month)
             closer.commit()
             with refused(busy, psycopg.errors.IntegrityConstraintViolation, "is closed"):
                 busy.execute(text(entry(("1001", 5), ("220902", -5), day=day)))

@@ -20,7 +20,18 @@ from core import clock
 from core.db import atomic
 from ledger import journal, posting, proof, seals, settlement
 from ledger.journal import Entry, Line
-from tests.ledger.till import NOON, Till, ask, book, cash, fee, open_till, postings, settle_all
+from tests.ledger.till import (
+    NOON,
+    Till,
+    ask,
+    book,
+    cash,
+    fee,
+    open_till,
+    postings,
+    settle_all,
+    shut,
+)
 
 BROKEN = psycopg.errors.IntegrityConstraintViolation
 WHOLE = "SELECT md5(string_agg(p::text, '' ORDER BY entry_id, line)) FROM posting AS p"
@@ -166,7 +177,7 @@ def test_the_same_event_of_another_amount_alarms_and_the_batch_goes_on(
 
 
 def test_a_closed_month_by_sql_and_through_settlement(session: Session, till: Till) -> None:
-    session.execute(text("UPDATE period SET status = 'closed' WHERE month = '2026-11-01'"))
+    shut(session, "2026-11-01")
     session.commit()
     into = """
         INSERT INTO journal_entry (book, source, source_id, purpose, fingerprint, occurred_on,
@@ -195,7 +206,7 @@ def test_a_close_waits_for_settlement_in_flight_and_the_next_goes_to_the_next_mo
     def closer() -> int:
         with app.app_context(), Session(session.get_bind()) as own:
             together.wait()
-            own.execute(text("UPDATE period SET status = 'closed' WHERE month = '2026-11-01'"))
+            shut(own, "2026-11-01")
             own.commit()
             seen = "SELECT count(*) FROM journal_entry WHERE posted_on < '2026-12-01'"
             return own.scalar(text(seen)) or 0

@@ -22,6 +22,7 @@ from tests.ledger.till import (
     postings,
     seal_all,
     settle_all,
+    shut,
     vote,
 )
 
@@ -138,8 +139,7 @@ def test_what_cannot_be_posted_is_set_aside_alone(session: Session) -> None:
 
 def test_a_late_fact_is_posted_into_the_first_open_month(session: Session, till: Till) -> None:
     """And keeps the date on which it occurred."""
-    ask(session, "SELECT * FROM lock_months(ARRAY['2026-11-23'::date, '2026-12-01'::date])")
-    session.execute(text("UPDATE period SET status = 'closed'"))
+    shut(session, "2026-11-01", "2026-12-01")
     session.commit()
     book(session, fee(1), cash(till, 1), fee(2, occurred_at=NOON + timedelta(days=50)))
     assert settle_all() == 3

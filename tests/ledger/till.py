@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.db import atomic, driver, send
 from identity import people
-from identity.models import OPERATOR
+from identity.models import FINANCE, OPERATOR, Person
 from ledger import charges, payments, seals, settlement, split_rules
 from ledger.accounts import OWNERS
 from ledger.charges import NewCharge
@@ -114,6 +114,26 @@ def settle_all(limit: int = 500) -> int:
     while batch := atomic(settlement.settle_batch, limit):
         handled += batch
     return handled
+
+
+def shut(session: Session, *months: str) -> None:
+    """Two people close months, the earliest first, whatever stands in the way."""
+    closers = [_staff(session, name) for name in ("carl", "cora")]
+    for month in months:
+        for kind, person in zip(("closing", "closed"), closers, strict=True):
+            values = {"month": month, "kind": kind, "person": person, "now": clock.now()}
+            session.execute(text(SHUT), values)
+
+
+SHUT = """
+INSERT INTO period_event (month, kind, person_id, recorded_at)
+VALUES (:month, :kind, :person, :now)
+"""
+
+
+def _staff(session: Session, name: str) -> int:
+    found = session.scalar(select(Person.id).where(Person.username == name))
+    return found or people.create_person(session, name, f"{name}'s password", FINANCE).id
 
 
 def ask(session: Session, sql: str, **values: Any) -> Sequence[tuple[Any, ...]]:

@@ -1,0 +1,57 @@
+"""冲销: taking back what a source row became, in every book at once; nothing posted is edited."""
+
+from dataclasses import dataclass
+from itertools import groupby
+
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.app import settings
+from core.errors import Problem, not_found
+from ledger import journal, posting, seals
+from ledger.models import JournalEntry, Reversal
+from ledger.posting import rows
+
+STANDING = """
+SELECT e.*, p.line, p.account, p.party, p.amount_fen, p.split_rule_id AS line_rule_id
+FROM journal_entry AS e JOIN posting AS p ON p.entry_id = e.id
+WHERE e.source = %(source)s AND e.source_id = %(source_id)s AND e.reverses_id IS NULL
+    AND NOT EXISTS (SELECT FROM journal_entry AS back WHERE back.reverses_id = e.id)
+ORDER BY e.id, p.line
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reversed:
+    """The entries that were taken back, and those that do it, in the same order."""
+
+    entries: list[int]
+    reversals: list[int]
+
+
+def reverse(session: Session, entry_id: int, reason: str, person_id: int) -> Reversed:
+    """Take back all that the entry's source row became, today, or in the next open month.
+
+    Problem 404; 409 `is-a-reversal`, which is final, or `already-reversed`.
+    """
+    entry = session.get(JournalEntry, entry_id)
+    if entry is None:
+        raise not_found("entry")
+    if entry.reverses_id is not None:
+        raise Problem(409, "is-a-reversal", "A reversal stands; post what is right instead.")
+    found = rows(session, STANDING, source=entry.source, source_id=entry.source_id)
+    standing = {
+        number: seals.entry_of(list(group))
+        for number, group in groupby(found, key=lambda row: int(row["id"]))
+    }
+    if entry_id not in standing:
+        raise Problem(409, "already-reversed", "The entry was taken back before.")
+    now = clock.now()
+    session.add_all(
+        Reversal(entry_id=number, person_id=person_id, reason=reason, recorded_at=now)
+        for number in standing
+    )
+    session.flush()
+    today = now.astimezone(settings().zone).date()
+    back = [journal.reversal(number, said, today, reason) for number, said in standing.items()]
+    return Reversed(list(standing), posting.post(session, back, now))
