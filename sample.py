@@ -20,7 +20,7 @@ from devices import registry
 from ebikes import racks
 from identity import people
 from identity.models import Person
-from ledger.models import SplitRule
+from ledger import split_rules
 from lockers import cabinets, consent
 from parcels.models import LockerPreference, LockerTerms
 from parking import lots, rights, tags
@@ -207,17 +207,13 @@ def _split_rules(session: Session) -> None:
         ("site-rent", "community", 70, 30, 0),
         ("locker-commission", "community", 70, 30, 0),
     ):
-        session.add(
-            SplitRule(
-                income=income,
-                ownership=ownership,
-                micro_fund=micro_fund,
-                property=company,
-                owner=owner,
-                valid_from=BEGINNING.date(),
-                decided_by=voted,
-                recorded_at=clock.now(),
-            )
+        split_rules.add(
+            session,
+            income=income,
+            ownership=ownership,
+            shares={"micro_fund": micro_fund, "property": company, "owner": owner},
+            valid_from=BEGINNING.date(),
+            decided_by=voted,
         )
 
 

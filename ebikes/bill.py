@@ -31,6 +31,7 @@ class DockBill:
 
     stay_id: int
     booking_id: int | None
+    lot: str
     household_id: int | None
     owner_household_id: int | None
     balance_fen: int
@@ -78,6 +79,7 @@ class DockBill:
             stay_id=self.stay_id,
             fee=self.fee,
             income=INCOME,
+            lot=self.lot,
             household_id=self.household_id,
             owner_household_id=self.owner_household_id,
             from_balance_fen=self.fee.due_fen if from_balance else 0,
@@ -128,6 +130,7 @@ def bill_of_stay(
     return DockBill(
         stay_id=stay_id,
         booking_id=row["stay_booking_id"],
+        lot=row["lot"],
         household_id=payer["household_id"],
         owner_household_id=row["stay_owner_household_id"],
         balance_fen=payer["balance_fen"],

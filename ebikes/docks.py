@@ -146,6 +146,7 @@ def _account(row: DictRow) -> Account:
     return Account(
         charging_id=row["charging_id"],
         stay_id=row["stay_id"],
+        lot=row["lot"],
         plate=row["plate"],
         household_id=row["stay_household_id"],
         tariff_id=row["tariff_id"],

@@ -36,7 +36,7 @@ OTHERS = """
 LOOK = f"""
 SELECT {HEARD},
     spot.id AS spot_id, spot.code AS spot, spot.in_service, spot.charging, spot.lot_id,
-    spot.owner_household_id, lot.takes_walk_ins,
+    lot.code AS lot, spot.owner_household_id, lot.takes_walk_ins,
     spot.compartment IN (SELECT car.compartment FROM space car JOIN lot garage
                          ON garage.id = car.lot_id AND garage.kind = 'car') AS beside_cars,
     EXISTS (SELECT FROM blocked_plate WHERE plate = %(plate)s) AS blocked,
@@ -147,7 +147,8 @@ LEFT JOIN LATERAL (
 
 # The charging a reading belongs to: the newest one at the spot that began before it.
 LOOK_CHARGING = f"""
-SELECT {HEARD}, spot.id AS spot_id, spot.code AS spot, one.*
+SELECT {HEARD}, spot.id AS spot_id, spot.code AS spot, one.*,
+    (SELECT code FROM lot WHERE id = spot.lot_id) AS lot
 {DEVICE_FROM}
 LEFT JOIN LATERAL (
     SELECT c.id AS charging_id, c.stay_id, c.started_at, c.ended_at, c.seconds,

@@ -78,6 +78,7 @@ class Account:
 
     charging_id: int
     stay_id: int
+    lot: str
     plate: str
     household_id: int | None
     tariff_id: int | None
@@ -192,6 +193,7 @@ def _charged(account: Account, fee: EnergyFee, at: datetime) -> list[Statement]:
         occurred_at=at,
         lines=[line.as_json() for line in fee.lines],
         parts=fee.parts,
+        lot=account.lot,
     )
     statements = [raised(charge)]
     if account.household_id and account.pays_fen is not None and account.pays_fen >= fee.total_fen:

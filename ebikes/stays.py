@@ -69,6 +69,7 @@ def account_of(
     return Account(
         charging_id=row["new_charging_id"],
         stay_id=stay_id,
+        lot=row["lot"],
         plate=plate.text,
         household_id=household_id,
         tariff_id=tariff["id"],

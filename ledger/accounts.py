@@ -41,6 +41,12 @@ Electricity and the service fee of charging are priced, charged and booked apart
 PROVIDER_INCOMES = {income: "6001" + account[4:] for income, (account, _) in INCOMES.items()}
 """Income -> its account in the provider's book."""
 
+PROVIDER_COSTS = {income: "6051" + account[4:] for income, (account, _) in INCOMES.items()}
+"""Income -> where the provider's book shows the cost it recovers of it, before shares.
+
+民法典 §282: what the owners' common parts earn is theirs "扣除合理成本之后".
+"""
+
 COMPANY = "company:"
 """How the party code of a company begins."""
 

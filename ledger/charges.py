@@ -14,20 +14,20 @@ from ledger.source_models import Charge
 
 FEE = """
 INSERT INTO charge (kind, source, source_id, income, household_id, owner_household_id,
-    amount_fen, corrects_id, occurred_at, recorded_at, lines, parts, company)
+    amount_fen, corrects_id, occurred_at, recorded_at, lines, parts, company, lot)
 VALUES (%(kind)s, %(source)s, %(source_id)s, %(income)s, %(household_id)s,
     %(owner_household_id)s, %(amount_fen)s, NULL, %(occurred_at)s, %(recorded_at)s, %(lines)s,
-    %(parts)s::jsonb, %(company)s)
+    %(parts)s::jsonb, %(company)s, %(lot)s)
 """
 
 # Without a fee to correct, corrects_id is null and the table refuses the row.
 CORRECTION = """
 INSERT INTO charge (kind, source, source_id, income, household_id, owner_household_id,
-    amount_fen, corrects_id, occurred_at, recorded_at, lines, parts, company)
+    amount_fen, corrects_id, occurred_at, recorded_at, lines, parts, company, lot)
 SELECT %(kind)s, %(source)s, %(source_id)s, coalesce(fee.income, %(income)s),
     fee.household_id, fee.owner_household_id, %(amount_fen)s,
     coalesce(%(corrects_id)s, fee.id), %(occurred_at)s, %(recorded_at)s, %(lines)s,
-    %(parts)s::jsonb, fee.company
+    %(parts)s::jsonb, fee.company, fee.lot
 FROM (VALUES (1)) AS one
 LEFT JOIN charge AS fee
     ON fee.kind = 'fee' AND fee.source = %(source)s AND fee.source_id = %(source_id)s
@@ -39,7 +39,7 @@ class NewCharge:
     """A charge about to be raised.
 
     `kind` fee and supplement carry positive fen, credit negative. A correction inherits
-    income, debtor and owner from the fee of its (source, source_id), which it names in
+    income, debtor, owner and lot from the fee of its (source, source_id), which it names in
     `corrects_id`; None lets the database look the fee up.
 
     `parts` says how the amount divides by income, as {"parking": 500, "overstay": 300}; None
@@ -47,7 +47,8 @@ class NewCharge:
     cap moved money between incomes. A correction brings its own. TypeError for fen that are
     no int.
 
-    `company` is the party code of a company that owes instead of a household.
+    `company` is the party code of a company that owes instead of a household. `lot` is the code
+    of the lot whose place earned it; None for what no lot earned: parcels, deposits, site rent.
     """
 
     kind: Literal["fee", "supplement", "credit"]
@@ -62,6 +63,7 @@ class NewCharge:
     corrects_id: int | None = None
     parts: Mapping[str, int] | None = None
     company: str | None = None
+    lot: str | None = None
 
     def __post_init__(self) -> None:
         only_whole(self.amount_fen)

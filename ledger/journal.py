@@ -22,6 +22,7 @@ from ledger.accounts import (
     PROPERTY_COMPANY,
     PROPERTY_PAYABLE,
     PROVIDER,
+    PROVIDER_COSTS,
     PROVIDER_INCOMES,
     PROVIDER_RECEIVABLE,
     RECEIVABLE,
@@ -78,7 +79,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A split rule: integer weights of one income source and ownership, from a date on."""
+    """A split rule: of one income, ownership and perhaps lot, from a date on.
+
+    `cost_permille` of the income is recovered cost, then integer weights share out the rest.
+    """
 
     id: int
     income: str
@@ -87,11 +91,45 @@ class Split:
     property: int
     owner: int
     valid_from: date
+    lot: str | None = None
+    cost_permille: int = 0
+
+    def divide(self, amount_fen: int) -> "Divided":
+        """Cost first, then shares, each by largest remainder; a negative amount is the mirror."""
+        cost_fen, rest_fen = shares(amount_fen, (self.cost_permille, 1000 - self.cost_permille))
+        weights = self.micro_fund, self.property, self.owner
+        return Divided(self.income, self.id, cost_fen, *shares(rest_fen, weights))
+
+
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """What the rule of one income gives to whom: all of the income, to the fen."""
+
+    income: str
+    rule_id: int
+    cost_fen: int
+    fund_fen: int
+    provider_fen: int
+    owner_fen: int
+
+    def less(self, before: "Divided") -> "Divided":
+        """What is more than `before`."""
+        return Divided(
+            self.income,
+            self.rule_id,
+            self.cost_fen - before.cost_fen,
+            self.fund_fen - before.fund_fen,
+            self.provider_fen - before.provider_fen,
+            self.owner_fen - before.owner_fen,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeFacts:
-    """What of a charge matters to the books."""
+    """What of a charge matters to the books.
+
+    `before` is, by income, what its source was charged before a correction came.
+    """
 
     id: int
     kind: str
@@ -104,6 +142,8 @@ class ChargeFacts:
     occurred_on: date
     parts: Mapping[str, int] | None = None
     company: str | None = None
+    lot: str | None = None
+    before: Mapping[str, int] | None = None
 
     @property
     def by_income(self) -> dict[str, int]:
@@ -117,14 +157,22 @@ class ChargeFacts:
         return COMMUNITY if self.owner_household_id is None else PRIVATE
 
 
-def rule_for(rules: Iterable[Split], income: str, ownership: str, on: date) -> Split | None:
-    """The rule in force that day: the newest `valid_from` not after it, the later recorded."""
+def rule_for(
+    rules: Iterable[Split], income: str, ownership: str, on: date, lot: str | None = None
+) -> Split | None:
+    """The rule in force that day: the newest `valid_from` not after it, the later recorded.
+
+    Once a lot has a rule of its own, that goes before the general ones, however new they are:
+    who voted for one lot meant that lot.
+    """
     fit = [
         rule
         for rule in rules
-        if (rule.income, rule.ownership) == (income, ownership) and rule.valid_from <= on
+        if (rule.income, rule.ownership) == (income, ownership)
+        and rule.lot in {None, lot}
+        and rule.valid_from <= on
     ]
-    return max(fit, key=lambda rule: (rule.valid_from, rule.id), default=None)
+    return max(fit, key=lambda rule: (rule.lot is not None, rule.valid_from, rule.id), default=None)
 
 
 def of_charge(charge: ChargeFacts, rules: Mapping[str, Split]) -> tuple[Entry, ...]:
@@ -134,12 +182,14 @@ def of_charge(charge: ChargeFacts, rules: Mapping[str, Split]) -> tuple[Entry, .
     fund, the property company and the owner of a private space. The fund and the provider each
     debit what the owners' book owes them and credit their income by source.
 
-    Each income is divided by its own rule of `rules`: the shares follow the weights and sum to
-    the income by largest remainder; a credit is the exact mirror. With several incomes every
-    line that divides one names its rule. KeyError for an income that has no account or no rule.
+    Each income is divided by its own rule of `rules` (see `Split.divide`). A correction moves
+    everybody to what the fee and its corrections come to together, so that credits which undo a
+    fee undo it exactly, in however many steps. With several incomes every line that divides one
+    names its rule. KeyError for an income that has no account or no rule.
     """
     parts = sorted(charge.by_income.items(), key=lambda part: INCOMES[part[0]])
-    divided = [_divide(income, fen, rules[income]) for income, fen in parts]
+    before = charge.before or {}
+    divided = [_divide(fen, before.get(income, 0), rules[income]) for income, fen in parts]
     several = len(divided) > 1
     debtor = party_of(charge.household_id, charge.company)
     owner = party_of(charge.owner_household_id, None)
@@ -149,7 +199,7 @@ def of_charge(charge: ChargeFacts, rules: Mapping[str, Split]) -> tuple[Entry, .
         for part, rule_id in zip(divided, rule_ids, strict=True)
         for account, party, fen in (
             (FUND_PAYABLE, None, part.fund_fen),
-            (PROPERTY_PAYABLE, PROPERTY_COMPANY, part.provider_fen),
+            (PROPERTY_PAYABLE, PROPERTY_COMPANY, part.cost_fen + part.provider_fen),
             (OWNERS_PAYABLE, owner, part.owner_fen),
         )
     )
@@ -158,8 +208,12 @@ def of_charge(charge: ChargeFacts, rules: Mapping[str, Split]) -> tuple[Entry, .
         for part, rule_id in zip(divided, rule_ids, strict=True)
     )
     provider = (
-        Line(PROVIDER_INCOMES[part.income], None, -part.provider_fen, rule_id)
+        Line(account, None, -fen, rule_id)
         for part, rule_id in zip(divided, rule_ids, strict=True)
+        for account, fen in (
+            (PROVIDER_COSTS[part.income], part.cost_fen),
+            (PROVIDER_INCOMES[part.income], part.provider_fen),
+        )
     )
     name = "、".join(INCOMES[income][1] for income, _ in parts)
     drafts = (
@@ -183,20 +237,9 @@ def of_charge(charge: ChargeFacts, rules: Mapping[str, Split]) -> tuple[Entry, .
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Divided:
-    """What the rule of one income gives to whom."""
-
-    income: str
-    rule_id: int
-    fund_fen: int
-    provider_fen: int
-    owner_fen: int
-
-
-def _divide(income: str, amount_fen: int, rule: Split) -> Divided:
-    weights = rule.micro_fund, rule.property, rule.owner
-    return Divided(income, rule.id, *shares(amount_fen, weights))
+def _divide(amount_fen: int, before_fen: int, rule: Split) -> Divided:
+    whole = rule.divide(before_fen + amount_fen)
+    return whole.less(rule.divide(before_fen)) if before_fen else whole
 
 
 def _against(account: str, party: str | None, lines: Iterable[Line]) -> tuple[Line, ...]:

@@ -67,10 +67,24 @@ class Account(Base):
 
 
 class SplitRule(Base):
-    """How income of one source divides from a date on, by integer weights, and who decided it."""
+    """How income of one source divides from a date on, by integer weights, and who decided it.
+
+    Only ever added to; versions count the rules of one income, ownership and lot.
+    """
 
     __tablename__ = "split_rule"
     __table_args__ = (
+        UniqueConstraint(
+            "income", "ownership", "lot", "version", postgresql_nulls_not_distinct=True
+        ),
+        CheckConstraint("cost_permille BETWEEN 0 AND 1000", name="cost"),
+        CheckConstraint(
+            "num_nulls(votes_for, votes_against, votes_abstained) IN (0, 3)", name="votes"
+        ),
+        CheckConstraint(
+            "votes_for >= 0 AND votes_against >= 0 AND votes_abstained >= 0", name="voters"
+        ),
+        CheckConstraint("area_for_permille BETWEEN 0 AND 1000", name="area"),
         CheckConstraint("ownership IN ('community', 'private')", name="ownership"),
         CheckConstraint("micro_fund >= 0 AND property >= 0 AND owner >= 0", name="weights"),
         CheckConstraint("micro_fund + property + owner > 0", name="whole"),
@@ -86,6 +100,21 @@ class SplitRule(Base):
     valid_from: Mapped[date] = mapped_column(Date)
     decided_by: Mapped[str] = mapped_column(String(256), comment="the vote or contract behind it")
     recorded_at: Mapped[datetime] = mapped_column(Instant)
+    lot: Mapped[str | None] = mapped_column(ForeignKey("lot.code"), comment="null: every lot")
+    version: Mapped[int]
+    cost_permille: Mapped[int] = mapped_column(
+        server_default=text("0"), comment="of the income, to the provider before shares"
+    )
+    decided_on: Mapped[date | None] = mapped_column(Date)
+    votes_for: Mapped[int | None]
+    votes_against: Mapped[int | None]
+    votes_abstained: Mapped[int | None]
+    area_for_permille: Mapped[int | None] = mapped_column(
+        comment="the share of exclusive area that voted for it"
+    )
+    reference: Mapped[str | None] = mapped_column(
+        String(256), comment="where the minutes and the ballots are kept"
+    )
 
 
 class Period(Base):

@@ -19,6 +19,7 @@ from ledger.accounts import (
     OWNERS_PAYABLE,
     PREPAID,
     PROPERTY_PAYABLE,
+    PROVIDER_COSTS,
     PROVIDER_INCOMES,
     PROVIDER_RECEIVABLE,
     RECEIVABLE,
@@ -69,7 +70,7 @@ WITH source AS (
     WHERE settled_at IS NOT NULL AND part.value <> '0'
 ), booked AS (
     SELECT e.source_id, CASE WHEN p.account IN (%(fund_payable)s, %(property)s, %(owners)s,
-            chart.fund, chart.provider) THEN rule.income END AS income,
+            chart.fund, chart.provider, chart.cost) THEN rule.income END AS income,
         -sum(p.amount_fen) FILTER (WHERE e.book = 'owners') AS fen,
         coalesce(sum(p.amount_fen) FILTER (WHERE p.account = %(fund_payable)s), 0)
             <> coalesce(sum(p.amount_fen) FILTER (WHERE e.book = 'fund'), 0)
@@ -79,8 +80,9 @@ WITH source AS (
     JOIN posting AS p ON p.entry_id = e.id
         AND p.account NOT IN (%(receivable)s, %(fund_receivable)s, %(provider_receivable)s)
     LEFT JOIN split_rule AS rule ON rule.id = coalesce(p.split_rule_id, e.split_rule_id)
-    LEFT JOIN unnest(%(incomes)s::text[], %(fund_incomes)s::text[], %(provider_incomes)s::text[])
-        AS chart (income, fund, provider) ON chart.income = rule.income
+    LEFT JOIN unnest(%(incomes)s::text[], %(fund_incomes)s::text[], %(provider_incomes)s::text[],
+        %(provider_costs)s::text[]) AS chart (income, fund, provider, cost)
+        ON chart.income = rule.income
     WHERE e.source = 'charge' AND e.reverses_id IS NULL GROUP BY 1, 2
 ), otherwise AS (
     SELECT 'charge' AS source, source_id, bool_or(charged.fen IS DISTINCT FROM booked.fen)
@@ -235,6 +237,7 @@ CHART = {
     "incomes": list(INCOMES),
     "fund_incomes": [account for account, _ in INCOMES.values()],
     "provider_incomes": [PROVIDER_INCOMES[income] for income in INCOMES],
+    "provider_costs": [PROVIDER_COSTS[income] for income in INCOMES],
 }
 SOUND = ("settled", "waiting", "reversed")
 

@@ -19,6 +19,8 @@ BOOK = validate.OneOf([OWNERS, FUND, PROVIDER])
 LARGEST_TOP_UP_FEN = 10_000_000
 LARGEST_WEIGHT = 10_000
 WEIGHT = validate.Range(min=0, max=LARGEST_WEIGHT)
+PERMILLE = validate.Range(min=0, max=1000)
+VOTES = validate.Range(min=0, max=1_000_000)
 
 
 class FilterSchema(Schema):
@@ -60,6 +62,9 @@ class ChargeSchema(Schema):
     corrects_id = fields.Integer(allow_none=True)
     company = fields.String(
         allow_none=True, metadata={"description": "the party code of a company that owes"}
+    )
+    lot = fields.String(
+        allow_none=True, metadata={"description": "whose place earned it; null: no lot's"}
     )
     occurred_at = Instant()
     lines = fields.List(fields.Dict())
@@ -148,20 +153,46 @@ class SharesSchema(Schema):
     owner = fields.Integer(strict=True, load_default=0, validate=WEIGHT)
 
 
-class SplitRuleSchema(Schema):
-    """How income of one source divides from a date on."""
+class VoteSchema(Schema):
+    """表决: when, how many, what share of the area, and where the minutes are."""
 
-    id = fields.Integer(dump_only=True)
+    decided_on = fields.Date(allow_none=True, validate=DATE)
+    votes_for = fields.Integer(strict=True, allow_none=True, validate=VOTES)
+    votes_against = fields.Integer(strict=True, allow_none=True, validate=VOTES)
+    votes_abstained = fields.Integer(strict=True, allow_none=True, validate=VOTES)
+    area_for_permille = fields.Integer(
+        strict=True,
+        allow_none=True,
+        validate=PERMILLE,
+        metadata={"description": "‰ of the exclusive area that voted for it (民法典 §278)"},
+    )
+    reference = fields.String(allow_none=True, validate=validate.Length(min=1, max=256))
+
+    @validates_schema
+    def _counted_together(self, data: dict[str, Any], **_: Any) -> None:
+        counts = ("votes_for", "votes_against", "votes_abstained")
+        given = [name for name in counts if data.get(name) is not None]
+        if len(given) not in {0, len(counts)}:
+            raise ValidationError("give all three counts, or none", given[0])
+
+
+class DivisionSchema(Schema):
+    """How income of one source divides: cost first, then shares by weight."""
+
     income = fields.String(required=True, validate=validate.OneOf(list(INCOMES)))
     ownership = fields.String(required=True, validate=validate.OneOf([COMMUNITY, PRIVATE]))
+    lot = fields.String(
+        load_default=None,
+        validate=validate.Length(min=1, max=64),
+        metadata={"description": "null: every lot; a lot's own rule goes before those"},
+    )
+    cost_permille = fields.Integer(
+        strict=True,
+        load_default=0,
+        validate=PERMILLE,
+        metadata={"description": "‰ of the income, to the provider as recovered cost"},
+    )
     shares = fields.Nested(SharesSchema, required=True)
-    valid_from = fields.Date(required=True, validate=DATE)
-    decided_by = fields.String(required=True, validate=validate.Length(min=1, max=256))
-    recorded_at = Instant(dump_only=True)
-
-    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
-        """The weights are columns of the rule itself."""
-        return obj if attr == "shares" else super().get_attribute(obj, attr, default)
 
     @validates_schema
     def _shares_fit(self, data: dict[str, Any], **_: Any) -> None:
@@ -170,6 +201,24 @@ class SplitRuleSchema(Schema):
             raise ValidationError("at least one share must be above zero", "shares")
         if weights["owner"] and data["ownership"] != PRIVATE:
             raise ValidationError("only a private space has an owner to share with", "shares")
+
+
+class SplitRuleSchema(DivisionSchema):
+    """How income of one source divides from a date on, and who decided it.
+
+    Rules are only added; `version` counts those of one income, ownership and lot.
+    """
+
+    id = fields.Integer(dump_only=True)
+    version = fields.Integer(dump_only=True)
+    valid_from = fields.Date(required=True, validate=DATE)
+    decided_by = fields.String(required=True, validate=validate.Length(min=1, max=256))
+    vote = fields.Nested(VoteSchema, load_default=dict)
+    recorded_at = Instant(dump_only=True)
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """The weights and the vote are columns of the rule itself."""
+        return obj if attr in {"shares", "vote"} else super().get_attribute(obj, attr, default)
 
 
 class AsOfSchema(FilterSchema):

@@ -4,7 +4,7 @@ A source row is the queue: unsettled rows are locked, posted and marked in one t
 worker that dies loses nothing, and two workers never see the same row.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -30,14 +30,33 @@ ACCOUNT_INACTIVE = "account-inactive"
 CONFLICT = "conflict"
 REFUSED = "refused"
 
-CHARGES = """
+# What the source of a correction was charged before, by income, and by which rules it was divided.
+EARLIER = """
+    SELECT jsonb_object_agg(income, fen) AS before, (
+        SELECT array_agg(DISTINCT coalesce(p.split_rule_id, e.split_rule_id))
+        FROM charge AS one JOIN journal_entry AS e ON e.source = 'charge'
+            AND e.source_id = one.id AND e.purpose = 'settle'
+        JOIN posting AS p ON p.entry_id = e.id
+        WHERE one.source = c.source AND one.source_id = c.source_id AND one.id < c.id
+    ) AS rules
+    FROM (
+        SELECT part.key AS income, sum(part.value::bigint) AS fen
+        FROM charge AS one, jsonb_each_text(
+            coalesce(one.parts, jsonb_build_object(one.income, one.amount_fen))) AS part
+        WHERE one.source = c.source AND one.source_id = c.source_id AND one.id < c.id
+        GROUP BY 1
+    ) AS parts
+"""
+
+CHARGES = f"""
 SELECT c.id, c.kind, c.source, c.source_id, c.income, c.household_id, c.owner_household_id,
-    c.company, c.amount_fen, c.parts, c.occurred_at,
-    coalesce(fee.occurred_at, c.occurred_at) AS split_at
+    c.company, c.lot, c.amount_fen, c.parts, c.occurred_at,
+    coalesce(fee.occurred_at, c.occurred_at) AS split_at, earlier.before, earlier.rules
 FROM charge AS c LEFT JOIN charge AS fee ON fee.id = c.corrects_id
+LEFT JOIN LATERAL ({EARLIER}) AS earlier ON c.corrects_id IS NOT NULL
 WHERE c.settled_at IS NULL AND c.set_aside_reason IS NULL
 ORDER BY c.id LIMIT %(limit)s FOR NO KEY UPDATE OF c SKIP LOCKED
-"""
+"""  # noqa: S608 - constants of ours
 
 PAYMENTS = """
 SELECT p.id, p.source, p.source_id, p.method, p.amount_fen, p.occurred_at,
@@ -55,7 +74,7 @@ ORDER BY t.id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 """
 
 RULES = """
-SELECT id, income, ownership, micro_fund, property, owner, valid_from
+SELECT id, income, ownership, micro_fund, property, owner, valid_from, lot, cost_permille
 FROM split_rule
 """
 INACTIVE = "SELECT code FROM account WHERE NOT active"
@@ -153,16 +172,22 @@ def _claim(session: Session, limit: int) -> list[Claimed]:
 
 
 def _of_charge(
-    row: Mapping[str, Any], on: date, rules: Iterable[journal.Split], split_on: date
+    row: Mapping[str, Any], on: date, rules: Sequence[journal.Split], split_on: date
 ) -> tuple[Entry, ...]:
-    """Each income by its own rule, of the day of the fee that is corrected: a credit undoes it."""
-    names = set(row) - {"occurred_at", "split_at"}
+    """Each income by its own rule: a correction's is the one that divided what it corrects.
+
+    Of an income that comes with the correction, it is the rule of the day of the fee.
+    """
+    names = set(row) - {"occurred_at", "split_at", "rules"}
     facts = journal.ChargeFacts(**{name: row[name] for name in names}, occurred_on=on)
+    kept = {rule.income: rule for rule in rules if rule.id in (row["rules"] or ())}
     by_income = {}
     for income in facts.by_income:
         if income not in INCOMES:
             raise CannotPostError(NO_INCOME_ACCOUNT)
-        rule = journal.rule_for(rules, income, facts.ownership, split_on)
+        rule = kept.get(income) or journal.rule_for(
+            rules, income, facts.ownership, split_on, facts.lot
+        )
         if rule is None:
             raise CannotPostError(NO_SPLIT_RULE)
         by_income[income] = rule

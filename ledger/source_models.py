@@ -100,6 +100,9 @@ class Charge(Settled, Base):
     company: Mapped[str | None] = mapped_column(
         ForeignKey("party.code"), comment="the company that owes, instead of a household"
     )
+    lot: Mapped[str | None] = mapped_column(
+        String, comment="code of the lot whose place earned it; null: no lot's, or not recorded yet"
+    )
 
 
 class Receivable(Base):

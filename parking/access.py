@@ -83,6 +83,7 @@ def _live(
             stay_id=row["stay_id"],
             fee=outcome.fee,
             income=record.INCOMES[row["lot_kind"]],
+            lot=row["lot"],
             household_id=row["household_id"],
             owner_household_id=row["stay_owner_household_id"],
             from_balance_fen=outcome.pay_from_balance_fen,

@@ -19,7 +19,8 @@ from parking.timeline import Place, Placement, Seen, place
 # What the closing of a stay needs: its own terms, or those in force when it began.
 TERMS = f"""
 SELECT {BILL}, r.charged_fen, r.paid_fen, r.charged_at, r.moved_at,
-    {CHARGED_PARTS.format("r")} AS charged_parts
+    {CHARGED_PARTS.format("r")} AS charged_parts,
+    (SELECT code FROM lot WHERE id = s.lot_id) AS lot
 FROM (
     SELECT id, plate, lot_id, space_id, household_id, swap_until,
         coalesce(booking_id, %(booking)s) AS booking_id,
@@ -162,6 +163,7 @@ def _completed(
         stay_id=stay.stay_id,
         fee=fee,
         income=record.INCOMES[row["lot_kind"]],
+        lot=row["lot"],
         household_id=household_id,
         owner_household_id=terms["stay_owner_household_id"],
         from_balance_fen=_affordable(row, fee),

@@ -246,6 +246,7 @@ def fee_taken(
     stay_id: int,
     fee: Owed,
     income: str,
+    lot: str,
     household_id: int | None,
     owner_household_id: int | None,
     from_balance_fen: int,
@@ -265,6 +266,7 @@ def fee_taken(
             occurred_at=at,
             lines=fee.lines_to_charge(),
             parts=fee.parts_to_charge(income),
+            lot=lot,
         )
         statements.append(raised(charge))
     if from_balance_fen:

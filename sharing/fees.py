@@ -45,5 +45,6 @@ def charged(
             amount_fen=fee_fen,
             occurred_at=now,
             lines=[line],
+            lot=booking["lot"],
         )
     )

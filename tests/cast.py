@@ -17,7 +17,7 @@ from core import clock
 from core.db import atomic
 from devices import registry
 from identity import people, sessions
-from ledger.models import SplitRule
+from ledger import split_rules
 from parking import lots, rights
 from parking.models import Lot
 from parking.plates import Plate
@@ -148,18 +148,15 @@ def split(
 ) -> None:
     """A rule since long: the weights of micro-fund, property company and owner."""
     micro_fund, company, owner = weights
-    session.add(
-        SplitRule(
+    with clock.at(NOON):
+        split_rules.add(
+            session,
             income=income,
             ownership=ownership,
-            micro_fund=micro_fund,
-            property=company,
-            owner=owner,
+            shares={"micro_fund": micro_fund, "property": company, "owner": owner},
             valid_from=(NOON - timedelta(days=400)).date(),
             decided_by="test",
-            recorded_at=NOON,
         )
-    )
 
 
 def add_gate(session: Session, community: Community, lot: Lot, suffix: str = "") -> None:

@@ -201,7 +201,7 @@ def test_any_parts_settle_income_by_income(session: Session) -> None:
             session, "SELECT id FROM charge WHERE source_id = :stay ORDER BY id", stay=stay
         )
         _check(session, one, first, rules)
-        _check(session, two, then, rules)
+        _check(session, two, then, rules, before=first)
 
     settle()
     found = proof.verify(session)
@@ -222,12 +222,26 @@ def _decide(session: Session, rules: Mapping[str, tuple[int, ...]]) -> None:
 
 
 def _check(
-    session: Session, charge: int, parts: Mapping[str, int], rules: Mapping[str, tuple[int, ...]]
+    session: Session,
+    charge: int,
+    parts: Mapping[str, int],
+    rules: Mapping[str, tuple[int, ...]],
+    *,
+    before: Mapping[str, int] | None = None,
 ) -> None:
+    """A correction moves everybody to their share of all that was charged by now."""
     whole = sum(parts.values())
     assert ask(session, WHOLE, charge=charge) == [(1, 0, [whole])]
     assert dict(ask(session, BY_INCOME, charge=charge)) == {
-        income: [share for share in shares(fen, rules[income]) if share]
+        income: [
+            now - then
+            for now, then in zip(
+                shares(fen + (before or {}).get(income, 0), rules[income]),
+                shares((before or {}).get(income, 0), rules[income]),
+                strict=True,
+            )
+            if now != then
+        ]
         for income, fen in parts.items()
         if fen
     }
