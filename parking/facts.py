@@ -99,7 +99,11 @@ def tariff_of(row: DictRow, zone: ZoneInfo) -> Tariff | None:
 
 
 def bill_of(row: DictRow, zone: ZoneInfo) -> Bill:
-    """The money side of a stay, from the columns of `BILL` and its receivable."""
+    """The money side of a stay, from the columns of `BILL` and its receivable.
+
+    What was credited was charged once and counts as paid, or it would be charged again.
+    """
+    credited_fen = row["credited_fen"] or 0
     return Bill(
         entered_at=row["entered_at"],
         tariff=tariff_of(row, zone),
@@ -110,8 +114,8 @@ def bill_of(row: DictRow, zone: ZoneInfo) -> Bill:
         swap_until=row["swap_until"],
         freed_at=row["stay_freed_at"],
         booked=_booked_span(row),
-        charged_fen=row["charged_fen"] or 0,
-        paid_fen=row["paid_fen"] or 0,
+        charged_fen=(row["charged_fen"] or 0) + credited_fen,
+        paid_fen=(row["paid_fen"] or 0) + credited_fen,
         charged_at=row["charged_at"],
         moved_at=row["moved_at"],
         charged_parts=row["charged_parts"] or {},

@@ -18,7 +18,7 @@ from parking.timeline import Place, Placement, Seen, place
 
 # What the closing of a stay needs: its own terms, or those in force when it began.
 TERMS = f"""
-SELECT {BILL}, r.charged_fen, r.paid_fen, r.charged_at, r.moved_at,
+SELECT {BILL}, r.charged_fen, r.paid_fen, r.credited_fen, r.charged_at, r.moved_at,
     {CHARGED_PARTS.format("r")} AS charged_parts,
     (SELECT code FROM lot WHERE id = s.lot_id) AS lot
 FROM (

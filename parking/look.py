@@ -70,7 +70,7 @@ LEFT JOIN booking b ON b.id = s.booking_id AND b.kind = 'guest'
 LEFT JOIN tariff t ON t.id = s.tariff_id
 """
 
-# What was charged so far, by income.
+# What was charged so far, by income, whatever of it was credited.
 CHARGED_PARTS = """(
     SELECT jsonb_object_agg(income, fen) FROM (
         SELECT part.income, sum(part.fen) AS fen FROM charge c
@@ -78,7 +78,8 @@ CHARGED_PARTS = """(
             SELECT key AS income, value::bigint AS fen FROM jsonb_each_text(c.parts)
             UNION ALL SELECT c.income, c.amount_fen WHERE c.parts IS NULL
         ) part
-        WHERE c.source = {0}.source AND c.source_id = {0}.source_id GROUP BY part.income
+        WHERE c.source = {0}.source AND c.source_id = {0}.source_id AND c.kind <> 'credit'
+        GROUP BY part.income
     ) charged
 )"""
 
@@ -115,7 +116,8 @@ SELECT
      WHERE day BETWEEN %(at)s::date - 2 AND %(at)s::date + 2) AS calendar_now,
     usual.hold_minutes AS walk_in_hold_minutes,
     inside.*,
-    money.charged_fen, money.paid_fen, money.charged_at, money.moved_at, money.charged_parts,
+    money.charged_fen, money.paid_fen, money.credited_fen, money.charged_at, money.moved_at,
+    money.charged_parts,
     left_before.exited_at AS left_at, left_before.answer AS left_answer,
     overtaken.by IS NOT NULL AS overtaken,
     came_before.exited_at AS came_before_until,
@@ -191,7 +193,7 @@ LEFT JOIN LATERAL (
     LEFT JOIN booking_terms terms ON terms.id = b.terms_id
 ) booked ON true
 LEFT JOIN LATERAL (
-    SELECT r.charged_fen, r.paid_fen, r.charged_at, r.moved_at,
+    SELECT r.charged_fen, r.paid_fen, r.credited_fen, r.charged_at, r.moved_at,
         {CHARGED_PARTS.format("r")} AS charged_parts
     FROM receivable r WHERE r.source = 'stay' AND r.source_id = inside.stay_id
 ) money ON lane.direction = 'exit'

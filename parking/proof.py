@@ -8,7 +8,7 @@ from ledger.proof import Check
 DIFFERENT = """
 SELECT count(*) AS broken, min(coalesce(s.id, r.source_id)) AS first
 FROM (SELECT id, fee_fen FROM stay WHERE status = 'closed') s
-FULL JOIN (SELECT source_id, charged_fen FROM receivable
+FULL JOIN (SELECT source_id, charged_fen + credited_fen AS charged_fen FROM receivable
            WHERE source = 'stay' AND source_id NOT IN (SELECT id FROM stay WHERE fee_fen IS NULL)) r
     ON r.source_id = s.id
 WHERE coalesce(s.fee_fen, 0) <> coalesce(r.charged_fen, 0)

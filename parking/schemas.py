@@ -138,4 +138,5 @@ class StaySchema(ma.Schema):
     status = fields.String()
     fee = fields.Nested(FeeSchema, allow_none=True)
     paid_fen = fields.Integer()
+    credited_fen = fields.Integer(metadata={"description": "of the fee, what was taken back"})
     chargings = fields.List(fields.Dict())

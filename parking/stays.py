@@ -29,7 +29,7 @@ CHARGINGS = """(
 STAYS = f"""
 SELECT s.id, s.plate, s.plate_color, s.status, s."right", s.exited_at, s.fee_fen,
     lot.code AS lot, lot.kind AS lot_kind, {BILL},
-    r.charged_fen, r.paid_fen, r.charged_at, r.moved_at,
+    r.charged_fen, r.paid_fen, r.credited_fen, r.charged_at, r.moved_at,
     {CHARGINGS} AS chargings,
     CASE WHEN s.status <> 'closed' THEN {CHARGED_PARTS.format("r")} END AS charged_parts
 FROM stay s
@@ -159,7 +159,8 @@ def _shown(row: DictRow, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
     shown = {name: row[name] for name in ("id", "plate", "plate_color", "lot", "right")}
     shown |= {"space": row["stay_space"], "booking_id": row["stay_booking_id"]}
     shown |= {name: row[name] for name in ("entered_at", "exited_at", "status")}
-    shown |= {"paid_fen": row["paid_fen"] or 0, "chargings": row["chargings"] or []}
+    shown |= {name: row[name] or 0 for name in ("paid_fen", "credited_fen")}
+    shown["chargings"] = row["chargings"] or []
     return shown | {"fee": _fee(row, now, zone)}
 
 

@@ -59,7 +59,7 @@ def refund(
     session.add(given)
     session.flush()
     if order:
-        number = f"f{given.id}-{order.out_trade_no}"
+        number = f"r{order.out_trade_no}-{given.id}"
         channel_refunds.ask(session, order, number, wanted_fen, reason, now)
     raise_credit(session, owed, wanted_fen, Cause(reason, asked_by, fee_refund_id=given.id))
     return given

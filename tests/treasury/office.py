@@ -110,7 +110,10 @@ class Office:
     def denied(self, sql: str) -> str:
         """What the database says to its own owner who tries this."""
         with pytest.raises(DBAPIError) as caught:
-            self.session.execute(text(sql))
-            self.session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+            self._do(sql)
         self.session.rollback()
         return str(caught.value.orig)
+
+    def _do(self, sql: str) -> None:
+        self.session.execute(text(sql))
+        self.session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))

@@ -160,4 +160,3 @@ def test_the_proof_misses_an_entry_and_sees_an_altered_one(office: Office) -> No
     assert office.broken("fee_refund", never) == {
         "treasury": "fee_refund:1 has an entry but is not settled; 1 broken in all"
     }
-

@@ -1,0 +1,148 @@
+"""付款单: one drafts, another approves or rejects, somebody pays and says by which reference."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.errors import Problem, invalid, not_found
+from ledger.accounts import FUND
+from ledger.models import Account
+from treasury.balances import available_fen, one_at_a_time, unrestricted_fen
+from treasury.models import (
+    APPROVED,
+    BANK,
+    DRAFTED,
+    EXPENSE,
+    PAID,
+    REJECTED,
+    Disbursement,
+    Evidence,
+    RestrictedMoney,
+)
+
+
+def draft_expense(session: Session, *, drafted_by: int, **expense: Any) -> Disbursement:
+    """An expense to be approved: book, programme, amount_fen, payee, memo, restricted.
+
+    Problem 422 when the programme is no expense account of the book, or its book has no
+    restricted money.
+    """
+    book, programme = expense["book"], expense["programme"]
+    of_book = select(Account.code).where(
+        Account.code == programme, Account.book == book, Account.type == "expense", Account.active
+    )
+    if session.scalar(of_book) is None:
+        raise invalid("programme", "no expense account in use of this book")
+    if expense["restricted"] and book != FUND:
+        raise invalid("restricted", "only the micro-fund is given money for a purpose")
+    return add(session, kind=EXPENSE, drafted_by=drafted_by, **expense)
+
+
+def add(session: Session, **facts: Any) -> Disbursement:
+    """A draft of these facts."""
+    drafted = Disbursement(status=DRAFTED, drafted_at=clock.now(), **facts)
+    session.add(drafted)
+    session.flush()
+    return drafted
+
+
+def approve(session: Session, number: int, by: int) -> Disbursement:
+    """Another person than who drafted it approves; from then on its money is as good as gone.
+
+    Problem 404; 409 `wrong-step`, `second-person-needed`, `evidence-needed`, or
+    `insufficient-funds` when the book has not so much, or the programme was not given so much, or
+    what is left was given for other purposes.
+    """
+    wanted = _at(session, number, DRAFTED)
+    if wanted.drafted_by == by:
+        raise Problem(409, "second-person-needed", "Somebody else has to approve it.")
+    if wanted.kind == EXPENSE and not session.scalar(_evidence(number).limit(1)):
+        raise Problem(409, "evidence-needed", "Attach what shows the expense first.")
+    one_at_a_time(session)
+    left_fen = _left_fen(session, wanted)
+    if wanted.amount_fen > left_fen:
+        detail = "There is not so much that may pay for it."
+        raise Problem(409, "insufficient-funds", detail, available_fen=left_fen)
+    return _to(session, wanted, APPROVED, approved_by=by, approved_at=clock.now())
+
+
+def reject(session: Session, number: int, by: int, reason: str) -> Disbursement:
+    """It is not paid after all. Problem 404, 409 `wrong-step` once it was paid or rejected."""
+    wanted = _at(session, number, DRAFTED, APPROVED)
+    said = {"rejected_by": by, "rejected_at": clock.now(), "rejection": reason}
+    return _to(session, wanted, REJECTED, **said)
+
+
+def pay(
+    session: Session,
+    number: int,
+    by: int,
+    *,
+    method: str,
+    bank_reference: str | None,
+    paid_at: datetime | None,
+) -> Disbursement:
+    """The money left, by the bank's reference or out of the cash box; settlement books it.
+
+    Problem 404, 409 `wrong-step` unless it is approved, 422 for an instant before the approval
+    or yet to come, or cash for anything but an expense.
+    """
+    wanted = _at(session, number, APPROVED)
+    now = clock.now()
+    at = paid_at or now
+    if wanted.approved_at is None or not wanted.approved_at <= at <= now:
+        raise invalid("paid_at", "lies between the approval and now")
+    if method != BANK and wanted.kind != EXPENSE:
+        raise invalid("method", "only expenses are paid in cash")
+    said = {"paid_by": by, "paid_at": at, "method": method, "bank_reference": bank_reference}
+    return _to(session, wanted, PAID, **said)
+
+
+def disbursements(kind: str | None = None, status: str | None = None) -> Select[Any]:
+    """Disbursements, the newest first; of a kind or status if given."""
+    query = select(Disbursement).order_by(Disbursement.id.desc())
+    if kind is not None:
+        query = query.where(Disbursement.kind == kind)
+    return query if status is None else query.where(Disbursement.status == status)
+
+
+def disbursement(session: Session, number: int) -> Disbursement:
+    """One of them; Problem 404."""
+    found = session.get(Disbursement, number)
+    if found is None:
+        raise not_found("disbursement")
+    return found
+
+
+def _evidence(number: int) -> Select[Any]:
+    return select(Evidence.id).where(Evidence.disbursement_id == number)
+
+
+def _left_fen(session: Session, wanted: Disbursement) -> int:
+    """What may pay for it: what is free, or what was given for its programme and is there."""
+    if not wanted.restricted:
+        return unrestricted_fen(session, wanted.book)
+    given = session.get(RestrictedMoney, wanted.programme, populate_existing=True)
+    left_fen = given.given_fen - given.spent_fen if given else 0
+    return min(left_fen, available_fen(session, wanted.book))
+
+
+def _at(session: Session, number: int, *statuses: str) -> Disbursement:
+    """The disbursement, locked, which has to be at one of these steps."""
+    found = session.get(Disbursement, number, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise not_found("disbursement")
+    if found.status not in statuses:
+        raise Problem(409, "wrong-step", f"It is {found.status}.")
+    return found
+
+
+def _to(session: Session, wanted: Disbursement, status: str, **said: Any) -> Disbursement:
+    wanted.status = status
+    for name, value in said.items():
+        setattr(wanted, name, value)
+    session.flush()
+    return wanted
