@@ -24,6 +24,8 @@ import parking.proof
 import parking.stays
 import protocols.neutral
 import protocols.vzenith
+import reports.api
+import reports.command
 import sample
 import sharing.api
 from core import clock, health, http, limits, metrics
@@ -44,6 +46,7 @@ DOMAINS = (
     inspection.api,
     ledger.api,
     channels.api,
+    reports.api,
 )
 
 migrate = Migrate(compare_type=True)
@@ -69,6 +72,7 @@ def register_domain(app: Flask, api: http.Api) -> None:
     api.register_blueprint(protocols.neutral.blueprint)
     app.register_blueprint(protocols.vzenith.blueprint)
     app.cli.add_command(sample.command)
+    app.cli.add_command(reports.command.command)
     ledger.payments.SOURCES["stay"] = charge_stay
     ledger.payments.ORDERS["wechat"] = channels.orders.ask
     channels.moves.let_settlement_know()
