@@ -24,6 +24,8 @@ import parking.proof
 import parking.stays
 import protocols.neutral
 import protocols.vzenith
+import reports.api
+import reports.command
 import sample
 import sharing.api
 import treasury.api
@@ -48,6 +50,7 @@ DOMAINS = (
     ledger.api,
     channels.api,
     treasury.api,
+    reports.api,
 )
 
 migrate = Migrate(compare_type=True)
@@ -73,6 +76,7 @@ def register_domain(app: Flask, api: http.Api) -> None:
     api.register_blueprint(protocols.neutral.blueprint)
     app.register_blueprint(protocols.vzenith.blueprint)
     app.cli.add_command(sample.command)
+    app.cli.add_command(reports.command.command)
     ledger.payments.SOURCES["stay"] = charge_stay
     ledger.payments.ORDERS["wechat"] = channels.orders.ask
     channels.moves.let_settlement_know()
