@@ -4,6 +4,7 @@ from flask import Flask
 from flask_migrate import Migrate
 
 import channels.api
+import channels.closing
 import channels.moves
 import channels.orders
 import channels.proof
@@ -15,6 +16,7 @@ import identity.api
 import inspection.api
 import ledger.api
 import ledger.payments
+import ledger.periods
 import ledger.proof
 import lockers.api
 import lockers.proof
@@ -24,6 +26,9 @@ import parking.proof
 import parking.stays
 import protocols.neutral
 import protocols.vzenith
+import publication.api
+import publication.corrections
+import publication.proof
 import sample
 import sharing.api
 from core import clock, health, http, limits, metrics
@@ -44,6 +49,7 @@ DOMAINS = (
     inspection.api,
     ledger.api,
     channels.api,
+    publication.api,
 )
 
 migrate = Migrate(compare_type=True)
@@ -78,6 +84,8 @@ def register_domain(app: Flask, api: http.Api) -> None:
     ledger.proof.OTHERS["chargings"] = parking.proof.chargings_are_charged
     ledger.proof.OTHERS["parcels"] = lockers.proof.parcels_are_charged
     ledger.proof.OTHERS["deposits"] = lockers.proof.deposits_are_charged
+    ledger.proof.OTHERS["publications"] = publication.proof.editions_stand
+    ledger.periods.OTHERS[:] = [channels.closing.unmatched, publication.corrections.undecided]
 
 
 def charge_stay(session: Session, stay_id: int) -> int | None:
