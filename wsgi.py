@@ -4,6 +4,7 @@ from flask import Flask
 from flask_migrate import Migrate
 
 import channels.api
+import channels.closing
 import channels.moves
 import channels.orders
 import channels.proof
@@ -15,6 +16,7 @@ import identity.api
 import inspection.api
 import ledger.api
 import ledger.payments
+import ledger.periods
 import ledger.proof
 import lockers.api
 import lockers.proof
@@ -24,6 +26,9 @@ import parking.proof
 import parking.stays
 import protocols.neutral
 import protocols.vzenith
+import publication.api
+import publication.corrections
+import publication.proof
 import reports.api
 import reports.command
 import sample
@@ -51,6 +56,7 @@ DOMAINS = (
     channels.api,
     treasury.api,
     reports.api,
+    publication.api,
 )
 
 migrate = Migrate(compare_type=True)
@@ -90,6 +96,8 @@ def register_domain(app: Flask, api: http.Api) -> None:
     ledger.proof.OTHERS["treasury"] = treasury.proof.moves_are_booked
     ledger.proof.OTHERS["mirrors"] = treasury.proof.books_mirror_each_other
     ledger.proof.ELSEWHERE.update(treasury.sources.KINDS)
+    ledger.proof.OTHERS["publications"] = publication.proof.editions_stand
+    ledger.periods.OTHERS[:] = [channels.closing.unmatched, publication.corrections.undecided]
 
 
 def charge_stay(session: Session, stay_id: int) -> int | None:

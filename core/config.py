@@ -6,6 +6,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from environs import Env, EnvError
 
+OBJECTION_TO = "业主委员会 The owners' committee"
+"""Whom residents may write to about what was published."""
+
 WECHAT_API = "https://api.mch.weixin.qq.com"
 
 
@@ -41,6 +44,8 @@ class Settings:
     retention_days: int = 365
     picture_retention_days: int = 30
     wechat: WeChatPay | None = None
+    objection_days: int = 15
+    objection_to: str = OBJECTION_TO
 
 
 def settings_from_env() -> Settings:
@@ -57,6 +62,8 @@ def settings_from_env() -> Settings:
             retention_days=env.int("HUILIN_RETENTION_DAYS", 365),
             picture_retention_days=env.int("HUILIN_PICTURE_RETENTION_DAYS", 30),
             wechat=_wechat(env),
+            objection_days=env.int("HUILIN_OBJECTION_DAYS", 15),
+            objection_to=env.str("HUILIN_OBJECTION_TO", OBJECTION_TO),
         )
     except EnvError as error:
         raise SettingsError(str(error)) from error

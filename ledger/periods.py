@@ -6,6 +6,7 @@ and lets no other begin, so what the checks saw is what the month holds for good
 half-way leaves the month `closing`, and is simply done again.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -25,6 +26,8 @@ from ledger.settlement import FURTHER
 CLOSING, WITHDRAWN, CLOSED = "closing", "withdrawn", "closed"
 REOPENING, DECLINED, REOPENED = "reopening", "declined", "reopened"
 OPEN = "open"
+
+WRITTEN = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])\Z", re.ASCII)
 
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock('period_event'::regclass::oid::bigint)"
 HELD = "SELECT status FROM period WHERE month = %(month)s FOR NO KEY UPDATE"
@@ -77,6 +80,13 @@ class Blocker:
 
 OTHERS: list[Callable[[Session, Month], list[Blocker]]] = []
 """What other packages hold against a close."""
+
+
+def month_of(said: str) -> Month:
+    """A month written 2026-11. Problem 404 for anything else."""
+    if not WRITTEN.match(said):
+        raise not_found("month")
+    return Month(date.fromisoformat(f"{said}-01"))
 
 
 def periods() -> Select[Period]:

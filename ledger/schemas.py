@@ -6,9 +6,12 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, pre_load, validate, validates_schema
 
+from core.app import settings
 from core.http import LARGEST_ID, Instant, Schema
 from ledger.accounts import FUND, INCOMES, OWNERS, PROVIDER
 from ledger.journal import COMMUNITY, PRIVATE
+from ledger.receipts import receipt_url
+from ledger.source_models import Payment
 
 ID = validate.Range(min=1, max=LARGEST_ID)
 DATE = validate.Range(min=date(2000, 1, 1), max=date(2099, 12, 31))
@@ -108,6 +111,19 @@ class PaymentSchema(Schema):
     )
     code_url = fields.String(allow_none=True)
     expires_at = Instant()
+    receipt_url = fields.Function(
+        lambda row: _receipt_url(row),
+        metadata={
+            "description": "what the receipt's QR code says: whoever has it sees this payment"
+            " and its proof, without a login; null for an order"
+        },
+    )
+
+
+def _receipt_url(row: Any) -> str | None:
+    if not isinstance(row, Payment):
+        return None
+    return receipt_url(settings().secret_key, settings().base_url, row.id)
 
 
 class NewTopUpSchema(Schema):

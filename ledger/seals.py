@@ -80,6 +80,12 @@ LEAF = "SELECT book, day, position, leaf FROM entry_leaf WHERE entry_id = %(entr
 DAY_LEAVES = """
 SELECT leaf FROM entry_leaf WHERE book = %(book)s AND day = %(day)s ORDER BY position
 """
+SEAL_BEFORE = """
+SELECT head FROM day_seal WHERE book = %(book)s AND day < %(day)s ORDER BY day DESC LIMIT 1
+"""
+SEALS_BETWEEN = """
+SELECT * FROM day_seal WHERE book = %(book)s AND day BETWEEN %(first)s AND %(last)s
+"""
 DAY_SEAL = "SELECT * FROM day_seal WHERE book = %(book)s AND day = %(day)s"
 
 
@@ -105,6 +111,15 @@ class Inclusion:
     leaf: bytes
     path: list[Step]
     day: Day
+
+
+@dataclass(frozen=True, slots=True)
+class Chained:
+    """The steps from a leaf to the root of its day, and that day with those chained to it."""
+
+    leaf: bytes
+    path: list[Step]
+    days: list[Day]
 
 
 def seal_batch(
@@ -152,16 +167,56 @@ def heads(session: Session) -> list[Day]:
     return [newest[book] for book in sorted(newest)]
 
 
+def standing(session: Session) -> list[Day]:
+    """What a publication fixes: every day of a book that is open, or else its last, in order.
+
+    An open day may grow later; its first `count` leaves still give the head that was published.
+    """
+    found = list(_open_days(session))
+    growing = {day.book for day in found}
+    found += [Day(**row) for row in rows(session, LAST_SEALS) if row["book"] not in growing]
+    return sorted(found, key=lambda day: (day.book, day.day))
+
+
+def stands(session: Session, fixed: Sequence[Day]) -> bool:
+    """Whether the leaves that are there give the heads of the days of a book that were fixed."""
+    previous = fixed[0].previous
+    before = rows(session, SEAL_BEFORE, book=fixed[0].book, day=fixed[0].day)
+    linked = previous == (before[0]["head"] if before else GENESIS)
+    for day in fixed:
+        root = merkle.root_of(_leaves(session, day.book, day.day)[: day.count])
+        if merkle.head_of(previous, day.book, day.day, day.count, root) != day.head:
+            return False
+        previous = day.head
+    return linked
+
+
+def inclusion_under(session: Session, entry_id: int, fixed: Sequence[Day]) -> Chained | None:
+    """The way from an entry to the head of the last of the days of its book that were fixed.
+
+    None when it has no leaf among them.
+    """
+    found = rows(session, LEAF, entry_id=entry_id)
+    if not found or found[0]["day"] > fixed[-1].day:
+        return None
+    book, first, place = found[0]["book"], found[0]["day"], found[0]["position"]
+    between = {"book": book, "first": first, "last": fixed[-1].day}
+    days = {row["day"]: Day(**row) for row in rows(session, SEALS_BETWEEN, **between)}
+    days |= {day.day: day for day in fixed if day.day >= first}
+    leaves = _leaves(session, book, first)[: days[first].count] if first in days else []
+    if place > len(leaves):
+        return None
+    path = merkle.path_of(leaves, place - 1)
+    return Chained(found[0]["leaf"], path, [days[day] for day in sorted(days)])
+
+
 def inclusion(session: Session, entry_id: int) -> Inclusion | None:
     """The proof of an entry; None while it has no leaf yet."""
     found = rows(session, LEAF, entry_id=entry_id)
     if not found:
         return None
     place = found[0]
-    leaves = [
-        row["leaf"] for row in rows(session, DAY_LEAVES, book=place["book"], day=place["day"])
-    ]
-    path = merkle.path_of(leaves, place["position"] - 1)
+    path = merkle.path_of(_leaves(session, place["book"], place["day"]), place["position"] - 1)
     return Inclusion(entry_id, place["position"], place["leaf"], path, _day_of(session, place))
 
 
@@ -214,6 +269,10 @@ def _open_days(session: Session) -> Iterator[Day]:
 def split(leaves: bytes) -> list[bytes]:
     """Leaves that were read as one string of bytes."""
     return [leaves[start : start + 32] for start in range(0, len(leaves), 32)]
+
+
+def _leaves(session: Session, book: str, day: date) -> list[bytes]:
+    return [row["leaf"] for row in rows(session, DAY_LEAVES, book=book, day=day)]
 
 
 def _day_of(session: Session, place: DictRow) -> Day:

@@ -54,9 +54,7 @@ class Publication(Base):
         JSONB, comment="what the pack says besides entries: names, approvers, terms"
     )
     format: Mapped[int] = mapped_column(SmallInteger, comment="by which writer it is rebuilt")
-    sha256: Mapped[bytes] = mapped_column(
-        LargeBinary, comment="of the pack, which is rebuilt"
-    )
+    sha256: Mapped[bytes] = mapped_column(LargeBinary, comment="of the pack, which is rebuilt")
     recorded_at: Mapped[datetime] = mapped_column(Instant)
 
 

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0016"
-down_revision = "0011"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
@@ -75,7 +75,8 @@ CREATE TRIGGER moves BEFORE INSERT ON period_event
 # Which published months new entries touch: their own, and that of what they take back.
 TOUCHED = """
     SELECT e.id AS entry_id, moved.month, e.recorded_at,
-        CASE WHEN e.reverses_id IS NULL THEN 'late' ELSE e.source || ':' || e.source_id END AS about,
+        CASE WHEN e.reverses_id IS NULL THEN 'late' ELSE e.source || ':' || e.source_id END
+            AS about,
         reversal.person_id AS reversed_by, coalesce(reversal.reason,
             CASE WHEN e.reverses_id IS NOT NULL THEN e.memo END) AS reason
     FROM added AS e
@@ -145,7 +146,7 @@ CREATE TRIGGER kept BEFORE UPDATE ON correction
 CREATE TRIGGER identity_kept
     BEFORE UPDATE OF id, month, publication_id, about, reversed_by, drafted_at ON correction
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse();
-"""
+"""  # noqa: S608 - our own text
 
 # As in 0002 and 0010: plans may be made while tables are empty, and what triggers do beside what
 # was asked is done with the owner's rights.
