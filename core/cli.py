@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -50,6 +51,25 @@ def simulate(*, days: int, seed: int, keep: Path | None) -> None:
 
     try:
         sys.exit(play(days, seed, keep))
+    except CannotStartError as error:
+        complain(str(error))
+        sys.exit(1)
+
+
+@main.command(with_appcontext=False)
+@click.option("--of", "first", type=click.DateTime(["%Y-%m"]), default="2026-10", help="Which.")
+@click.option("--seed", type=int, default=1, show_default=True, help="A seed tells one story.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("var/month"), show_default=True
+)
+def month(*, first: datetime, seed: int, out: Path) -> None:
+    """Play a month and keep its books: settle, reconcile, close, publish, correct, export."""
+    from core.console import complain
+    from core.process import CannotStartError
+    from simulation.command import keep_books
+
+    try:
+        sys.exit(keep_books(first.date(), seed, out))
     except CannotStartError as error:
         complain(str(error))
         sys.exit(1)

@@ -3,7 +3,8 @@
 from marshmallow import fields, validate
 
 from core.http import Instant, Schema
-from ledger.schemas import FilterSchema, Hash, PostingSchema
+from ledger.schemas import FilterSchema, Hash
+from reports.schemas import PostingSchema
 
 REASON = validate.Length(min=1, max=200)
 MONTH = validate.Regexp(r"20[0-9]{2}-(0[1-9]|1[0-2])\Z", error="a month like 2026-11")

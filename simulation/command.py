@@ -4,8 +4,10 @@ import secrets
 import signal
 import tempfile
 import time
+from calendar import monthrange
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -16,14 +18,15 @@ from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from core.app import settings
-from core.config import Settings
+from core.config import Settings, WeChatPay
 from core.console import say, write
 from core.db import Connection, atomic, db
 from core.embedded import DATABASE, Postgres
 from core.logs import start_logging
 from identity import passwords
-from simulation import invariants, picture
+from simulation import invariants, month, picture
 from simulation.play import play
+from simulation.tenpay import provider
 from simulation.world import World
 from wsgi import create_app
 
@@ -51,13 +54,30 @@ def simulate(days: int, seed: int, keep: Path | None) -> int:
     return 1 if broken else 0
 
 
+def keep_books(first: date, seed: int, out: Path) -> int:
+    """Play a month that begins on `first`, and what finance makes of it; the exit code.
+
+    Papers, pack and exports are left in `out`; the database is made for this and deleted.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    days = monthrange(first.year, first.month)[1]
+    with provider() as tenpay, _private_app(None, tenpay.merchant) as app:
+        say(f"a month of {days} days with seed {seed}")
+        show = _progress(days, time.monotonic())
+        played = play(days, seed, settings().zone, first_day=first, tenpay=tenpay, after_day=show)
+        figures = month.finance(app, tenpay, first, played.world.now, out)
+        picture.show_month(figures)
+    say(f"papers are in {out}")
+    return 1 if figures.wrong or played.world.tally.faults else 0
+
+
 @contextmanager
-def _private_app(keep: Path | None) -> Iterator[Flask]:
+def _private_app(keep: Path | None, wechat: WeChatPay | None = None) -> Iterator[Flask]:
     """An app on a migrated, empty database of its own."""
     with tempfile.TemporaryDirectory(prefix="huilin-simulation-") as scratch:
         server = Postgres((keep or Path(scratch)) / "pg", durable=keep is not None)
         try:
-            app = create_app(_settings(server.start(), keep or Path(scratch)))
+            app = create_app(_settings(server.start(), keep or Path(scratch), wechat))
             start_logging("WARNING")
             passwords.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
             with app.app_context():
@@ -74,7 +94,7 @@ def _private_app(keep: Path | None) -> Iterator[Flask]:
         say(f"kept in {keep}; look at it with HUILIN_HOME={keep} HUILIN_SAMPLE=0 huilin run")
 
 
-def _settings(database_url: str, home: Path) -> Settings:
+def _settings(database_url: str, home: Path, wechat: WeChatPay | None) -> Settings:
     """Nothing here serves: no Redis, no address, a secret that signs nothing."""
     return Settings(
         database_url=database_url,
@@ -83,6 +103,7 @@ def _settings(database_url: str, home: Path) -> Settings:
         home=home,
         base_url="http://127.0.0.1",
         zone=ZoneInfo("Asia/Shanghai"),
+        wechat=wechat,
     )
 
 

@@ -10,6 +10,7 @@ from core.console import write
 from core.db import atomic, driver
 from core.money import yuan
 from simulation.invariants import Proven
+from simulation.month import Figures
 from simulation.play import Played
 
 WIDTH = 40
@@ -44,6 +45,34 @@ def show(played: Played, proven: Iterable[Proven]) -> None:
     _bars("income in yuan", _counted(INCOMES), money=True)
     _faults(played)
     _proof(proven)
+
+
+def show_month(figures: Figures) -> None:
+    """Print what finance made of a month, what is wrong last."""
+    _bars("balances in yuan, debit positive", figures.balances, money=True)
+    fund, year = figures.fund, figures.fund["year"]
+    for side in ("income", "expense"):
+        by_name = {row["name"]: row["amount_fen"] for row in fund[side]}
+        _bars(f"the fund's {side} in yuan", by_name, money=True)
+    reached = f"{year['reached_permille'] / 10} % of the year's target"
+    _lines("the fund now", [f"balance {yuan(fund['balance_fen'])}, {reached}"])
+    _lines("differences found", map(str, figures.differences))
+    _lines("refused", figures.refusals)
+    _lines("pack", [figures.pack_sha256])
+    _lines("corrected", [figures.correction["reason"]])
+    _lines("receipt", [figures.receipt])
+    _lines("read by others", figures.readers)
+    _lines("files", (f"{name} {size} bytes" for name, size in figures.files.items()))
+    _lines("proof", (f"{'✓' if c['ok'] else '✗'} {name}" for name, c in figures.checks.items()))
+    _lines("WRONG", figures.wrong)
+
+
+def _lines(name: str, lines: Iterable[str]) -> None:
+    said = list(lines)
+    if said:
+        write(f"\n  {name}")
+    for line in said:
+        write(f"    {line}")
 
 
 def _occupancy(inside: Mapping[int, int], looks: Mapping[int, int]) -> None:

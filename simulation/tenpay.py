@@ -5,7 +5,8 @@ import json
 import re
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -248,20 +249,17 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
 
-class Server:
-    """The stub in a thread of its own."""
-
-    def __init__(self) -> None:
-        """Listen on a free port."""
-        self.tenpay = Tenpay()
-        handler = type("Bound", (Handler,), {"tenpay": self.tenpay})
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.tenpay.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop listening."""
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
+@contextmanager
+def provider() -> Iterator[Tenpay]:
+    """The provider in a thread of its own, on a free port."""
+    tenpay = Tenpay()
+    http = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"tenpay": tenpay}))
+    tenpay.url = f"http://127.0.0.1:{http.server_address[1]}"
+    thread = threading.Thread(target=http.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield tenpay
+    finally:
+        http.shutdown()
+        thread.join()
+        http.server_close()

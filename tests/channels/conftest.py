@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from core.app import settings
-from simulation.tenpay import Server, Tenpay
+from simulation.tenpay import Tenpay, provider
 from tests.cast import Community
 from tests.channels.counter import Counter
 
@@ -16,9 +16,8 @@ from tests.channels.counter import Counter
 @pytest.fixture
 def tenpay() -> Iterator[Tenpay]:
     """The provider."""
-    server = Server()
-    yield server.tenpay
-    server.stop()
+    with provider() as tenpay:
+        yield tenpay
 
 
 @pytest.fixture
