@@ -40,7 +40,8 @@ class Office:
 
     def fetch(self, path: str, **query: str) -> bytes:
         """A file."""
-        return self._said(self._speak("GET", path, BOOKKEEPER, query_string=query)).get_data()
+        with self._said(self._speak("GET", path, BOOKKEEPER, query_string=query)) as answer:
+            return answer.get_data()
 
     def do(self, path: str, body: Mapping[str, Any], who: str = BOOKKEEPER) -> Any:
         """Something that has to succeed."""
