@@ -180,6 +180,7 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/ledger/verify": BOOKS,
     "GET /api/v1/ledger/split-rules": BOOKS,
     "POST /api/v1/ledger/split-rules": (FINANCE, ADMIN),
+    "POST /api/v1/ledger/split-rules/what-if": BOOKS,
 }
 
 PLACE = re.compile(r"<(?:(?P<converter>\w+)(?:\((?P<options>[^)]*)\))?:)?(?P<name>\w+)>")
