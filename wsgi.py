@@ -14,8 +14,8 @@ import ebikes.api
 import identity.api
 import inspection.api
 import ledger.api
+import ledger.gauges
 import ledger.payments
-import ledger.proof
 import lockers.api
 import lockers.proof
 import parcels.api
@@ -73,11 +73,9 @@ def register_domain(app: Flask, api: http.Api) -> None:
     ledger.payments.ORDERS["wechat"] = channels.orders.ask
     channels.moves.let_settlement_know()
     channels.providers.configured(app.config["SETTINGS"])  # a key that is none stops the start
-    ledger.proof.OTHERS["stays"] = parking.proof.stays_are_charged
-    ledger.proof.OTHERS["channels"] = channels.proof.orders_are_accounted_for
-    ledger.proof.OTHERS["chargings"] = parking.proof.chargings_are_charged
-    ledger.proof.OTHERS["parcels"] = lockers.proof.parcels_are_charged
-    ledger.proof.OTHERS["deposits"] = lockers.proof.deposits_are_charged
+    for package in (parking, channels, lockers):
+        package.proof.let_the_books_know()
+    metrics.READINGS["ledger"] = ledger.gauges.read
 
 
 def charge_stay(session: Session, stay_id: int) -> int | None:

@@ -16,7 +16,7 @@ from core.errors import invalid, not_found
 from core.idempotency import ONCE, once
 from identity.auth import current, requires
 from identity.models import ADMIN, AUDITOR, FINANCE, OPERATOR, RESIDENT, Person
-from ledger import charges, payments, proof, reports, seals, split_api
+from ledger import charges, payments, proof, proof_reports, reports, seals, settling_api, split_api
 from ledger.schemas import (
     AboutSchema,
     AsOfSchema,
@@ -37,7 +37,7 @@ from ledger.source_models import Charge, Payment
 
 money = Blueprint("money", __name__, url_prefix="/api/v1", description="缴费与余额 · paying")
 books = Blueprint("ledger", __name__, url_prefix="/api/v1/ledger", description="账簿 · the books")
-blueprints = [money, books, split_api.blueprint]
+blueprints = [money, books, split_api.blueprint, settling_api.blueprint]
 
 READERS = (FINANCE, AUDITOR, ADMIN)
 EVERYONE = (RESIDENT, OPERATOR, *READERS)
@@ -172,11 +172,7 @@ def prove_entry(entry_id: int) -> seals.Inclusion:
 @books.response(200, ProofSchema)
 def verify() -> proof.Proof:
     """Recompute the books; every check names the first row that is wrong."""
-    one_instant = db.engine.execution_options(
-        isolation_level="REPEATABLE READ", postgresql_readonly=True
-    )
-    with Session(one_instant) as snapshot, Session(one_instant) as beside:
-        return proof.verify(snapshot, beside)
+    return proof_reports.at_one_instant(db.engine, proof.verify)
 
 
 def _source(session: Session, about: Mapping[str, Any]) -> tuple[str, int]:

@@ -35,7 +35,7 @@ __all__ = ["CHECKS", "OTHERS", "Check", "Proof", "verify"]
 # by income, the rule behind a posting saying which: what was shared out is the charge, and the
 # fund and the provider book what the owners' book owes them. A posting to any other account
 # is of no income.
-SOURCES = """
+VERDICTS = """
 WITH source AS (
     SELECT 'charge' AS source, id AS source_id, amount_fen AS fen, settled_at, set_aside_reason
     FROM charge
@@ -91,7 +91,7 @@ WITH source AS (
     WHERE charged.fen IS DISTINCT FROM booked.fen OR booked.apart
     GROUP BY source_id
 ), verdict AS (
-    SELECT source, source_id, CASE
+    SELECT source, source_id, source.fen, whole.fen AS booked_fen, CASE
         WHEN source.fen IS NULL THEN 'has an entry but no source row'
         WHEN whole.fen IS NULL AND settled_at IS NOT NULL THEN 'is settled without an entry'
         WHEN whole.fen IS NOT NULL AND settled_at IS NULL THEN 'has an entry but is not settled'
@@ -107,9 +107,18 @@ WITH source AS (
     LEFT JOIN otherwise USING (source, source_id)
     LEFT JOIN (SELECT DISTINCT source, source_id FROM back) AS back USING (source, source_id)
 )
+"""
+
+SOURCES = f"""{VERDICTS}
 SELECT verdict, count(*) AS count, min(ROW (source, source_id)::text) AS first
 FROM verdict GROUP BY verdict ORDER BY verdict
-"""
+"""  # noqa: S608 - constants of ours
+
+SIDE_BY_SIDE = f"""{VERDICTS}
+SELECT source, verdict, count(fen) AS rows, coalesce(sum(fen), 0)::bigint AS rows_fen,
+    count(booked_fen) AS entries, coalesce(sum(booked_fen), 0)::bigint AS entries_fen
+FROM verdict GROUP BY source, verdict ORDER BY source, verdict
+"""  # noqa: S608 - constants of ours
 
 ROLLUPS = """
 SELECT account, month, count(*) OVER () AS broken FROM (

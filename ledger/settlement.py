@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -89,6 +89,14 @@ CONFLICTS = Counter(
 )
 
 
+LAG = Histogram(
+    "huilin_settlement_lag_seconds",
+    "From recording a source row to settling it",
+    ["table"],
+    buckets=(1, 2, 5, 10, 30, 60, 300, 1800, 7200, 86400),
+)
+
+
 class CannotPostError(Exception):
     """A source row that has to be set aside; the argument is the reason's slug."""
 
@@ -113,7 +121,10 @@ Refused = dict[tuple[str, int], str]
 """Source rows that settlement sets aside, and why."""
 
 FURTHER: dict[str, tuple[str, Draft]] = {}
-"""Source tables of other packages: the SQL that locks what waits, and what a row becomes."""
+"""Source tables of other packages: the SQL that locks what waits, and what a row becomes.
+
+Each has the columns id, amount_fen, occurred_at, recorded_at, settled_at and set_aside_reason.
+"""
 
 
 def settle_batch(session: Session, limit: int = 500) -> int:
@@ -136,13 +147,18 @@ def settle_batch(session: Session, limit: int = 500) -> int:
     return len(claimed)
 
 
+def tables() -> tuple[str, ...]:
+    """Every table whose rows are settled."""
+    return "charge", "payment", "top_up", *FURTHER
+
+
 def release(session: Session, reason: str, income: str | None = None) -> int:
     """Let settlement try rows again that were set aside for `reason`; returns how many.
 
     With an `income`, only charges that it is part of.
     """
     released = 0
-    for table in ("charge",) if income else ("charge", "payment", "top_up", *FURTHER):
+    for table in ("charge",) if income else tables():
         sql = f"""
             UPDATE {table} SET set_aside_reason = NULL
             WHERE settled_at IS NULL AND set_aside_reason = %(reason)s
@@ -280,9 +296,12 @@ def _mark(session: Session, claimed: list[Claimed], refused: Refused) -> None:
                 set_aside_reason = verdict.reason
             FROM unnest(%(ids)s::bigint[], %(reasons)s::text[]) AS verdict (id, reason)
             WHERE source.id = verdict.id
+            RETURNING extract(epoch FROM settled_at - recorded_at)::float8 AS lag
         """  # noqa: S608 - table names of our own
         ids = [row.id for row in ours]
         reasons = [refused.get(row.key) for row in ours]
-        posting.execute(session, sql, {"now": now, "ids": ids, "reasons": reasons})
+        for row in rows(session, sql, now=now, ids=ids, reasons=reasons):
+            if row["lag"] is not None:
+                LAG.labels(table).observe(row["lag"])
     if refused:
         log.warning("set aside", rows=len(refused), reasons=sorted(set(refused.values())))
