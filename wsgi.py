@@ -15,9 +15,9 @@ import ebikes.api
 import identity.api
 import inspection.api
 import ledger.api
+import ledger.gauges
 import ledger.payments
 import ledger.periods
-import ledger.proof
 import lockers.api
 import lockers.proof
 import parcels.api
@@ -88,15 +88,9 @@ def register_domain(app: Flask, api: http.Api) -> None:
     channels.moves.let_settlement_know()
     treasury.sources.let_settlement_know()
     channels.providers.configured(app.config["SETTINGS"])  # a key that is none stops the start
-    ledger.proof.OTHERS["stays"] = parking.proof.stays_are_charged
-    ledger.proof.OTHERS["channels"] = channels.proof.orders_are_accounted_for
-    ledger.proof.OTHERS["chargings"] = parking.proof.chargings_are_charged
-    ledger.proof.OTHERS["parcels"] = lockers.proof.parcels_are_charged
-    ledger.proof.OTHERS["deposits"] = lockers.proof.deposits_are_charged
-    ledger.proof.OTHERS["treasury"] = treasury.proof.moves_are_booked
-    ledger.proof.OTHERS["mirrors"] = treasury.proof.books_mirror_each_other
-    ledger.proof.ELSEWHERE.update(treasury.sources.KINDS)
-    ledger.proof.OTHERS["publications"] = publication.proof.editions_stand
+    for package in (parking, channels, lockers, treasury, publication):
+        package.proof.let_the_books_know()
+    metrics.READINGS["ledger"] = ledger.gauges.read
     ledger.periods.OTHERS[:] = [channels.closing.unmatched, publication.corrections.undecided]
 
 

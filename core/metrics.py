@@ -2,7 +2,9 @@
 
 import os
 import time
+from collections.abc import Callable, Iterable, Iterator
 
+import structlog
 from flask import Flask, Response, g, request
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -12,7 +14,14 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
-from prometheus_client.registry import REGISTRY
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import REGISTRY, Collector
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from core.db import db
+
+log = structlog.get_logger()
 
 REQUESTS = Histogram(
     "huilin_request_seconds",
@@ -23,6 +32,23 @@ REQUESTS = Histogram(
 DECISIONS = Counter(
     "huilin_decisions_total", "Answers given to devices", ["type", "action", "reason"]
 )
+
+READINGS: dict[str, Callable[[Session], Iterable[Metric]]] = {}
+"""What packages read out of the database whenever Prometheus asks, by package."""
+
+
+class Readings(Collector):
+    """What is read when it is asked for; nothing while the database does not answer."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Every package's numbers."""
+        try:
+            for read in READINGS.values():
+                yield from read(db.session())
+        except SQLAlchemyError as error:
+            log.warning("not read", error=type(error).__name__)
+        finally:
+            db.session.rollback()
 
 
 def install(app: Flask) -> None:
@@ -37,7 +63,10 @@ def text() -> Response:
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    readings = CollectorRegistry()
+    readings.register(Readings())
+    told = generate_latest(registry) + generate_latest(readings)
+    return Response(told, content_type=CONTENT_TYPE_LATEST)
 
 
 def _start() -> None:

@@ -9,13 +9,12 @@ from flask_smorest.pagination import PaginationParameters
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from core.db import atomic, db
+from core.db import db
 from core.errors import invalid, not_found
 from core.idempotency import ONCE, once
 from identity.auth import current, requires
 from identity.models import ADMIN, AUDITOR, FINANCE, OPERATOR, RESIDENT, Person
-from ledger import charges, payments, proof, seals, split_rules
-from ledger.models import SplitRule
+from ledger import charges, payments, proof, seals, settling_api, split_api
 from ledger.schemas import (
     AboutSchema,
     BalanceSchema,
@@ -25,7 +24,6 @@ from ledger.schemas import (
     NewTopUpSchema,
     PaymentSchema,
     ProofSchema,
-    SplitRuleSchema,
     TopUpSchema,
     WhoseBalanceSchema,
 )
@@ -33,7 +31,7 @@ from ledger.source_models import Charge, Payment
 
 money = Blueprint("money", __name__, url_prefix="/api/v1", description="缴费与余额 · paying")
 books = Blueprint("ledger", __name__, url_prefix="/api/v1/ledger", description="账簿 · the books")
-blueprints = [money, books]
+blueprints = [money, books, split_api.blueprint, settling_api.blueprint]
 
 READERS = (FINANCE, AUDITOR, ADMIN)
 EVERYONE = (RESIDENT, OPERATOR, *READERS)
@@ -143,25 +141,7 @@ def prove_entry(entry_id: int) -> seals.Inclusion:
 @books.response(200, ProofSchema)
 def verify() -> proof.Proof:
     """Recompute the books; every check names the first row that is wrong."""
-    return proof.at_one_instant()
-
-
-@books.get("/split-rules")
-@requires(*READERS)
-@books.response(200, SplitRuleSchema(many=True))
-@books.paginate()
-def list_split_rules(pagination_parameters: PaginationParameters) -> list[SplitRule]:
-    """How income divides, the newest rule first."""
-    return _page(split_rules.split_rules(), pagination_parameters)
-
-
-@books.post("/split-rules")
-@requires(FINANCE, ADMIN)
-@books.arguments(SplitRuleSchema)
-@books.response(201, SplitRuleSchema)
-def add_split_rule(body: dict[str, Any]) -> SplitRule:
-    """Record how income divides from a date on, and who decided it."""
-    return atomic(split_rules.add, **body)
+    return proof.at_one_instant(proof.verify)
 
 
 def _source(session: Session, about: Mapping[str, Any]) -> tuple[str, int]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -29,6 +30,8 @@ from ledger.chain import Found
 from ledger.checks import Check, compare
 from ledger.posting import execute, rows
 
+T = TypeVar("T")
+
 __all__ = ["CHECKS", "OTHERS", "Check", "Proof", "verify"]
 
 # Each source row beside its entry in the collecting book, whose amount is what it did to the
@@ -36,7 +39,7 @@ __all__ = ["CHECKS", "OTHERS", "Check", "Proof", "verify"]
 # by income, the rule behind a posting saying which: what was shared out is the charge, and the
 # fund and the provider book what the owners' book owes them. A posting to any other account
 # is of no income.
-SOURCES = """
+VERDICTS = """
 WITH source AS (
     SELECT 'charge' AS source, id AS source_id, amount_fen AS fen, settled_at, set_aside_reason
     FROM charge
@@ -94,7 +97,7 @@ WITH source AS (
     WHERE charged.fen IS DISTINCT FROM booked.fen OR booked.apart
     GROUP BY source_id
 ), verdict AS (
-    SELECT source, source_id, CASE
+    SELECT source, source_id, source.fen, whole.fen AS booked_fen, CASE
         WHEN source.fen IS NULL THEN 'has an entry but no source row'
         WHEN whole.fen IS NULL AND settled_at IS NOT NULL THEN 'is settled without an entry'
         WHEN whole.fen IS NOT NULL AND settled_at IS NULL THEN 'has an entry but is not settled'
@@ -110,9 +113,18 @@ WITH source AS (
     LEFT JOIN otherwise USING (source, source_id)
     LEFT JOIN (SELECT DISTINCT source, source_id FROM back) AS back USING (source, source_id)
 )
+"""
+
+SOURCES = f"""{VERDICTS}
 SELECT verdict, count(*) AS count, min(ROW (source, source_id)::text) AS first
 FROM verdict GROUP BY verdict ORDER BY verdict
-"""
+"""  # noqa: S608 - constants of ours
+
+SIDE_BY_SIDE = f"""{VERDICTS}
+SELECT source, verdict, count(fen) AS rows, coalesce(sum(fen), 0)::bigint AS rows_fen,
+    count(booked_fen) AS entries, coalesce(sum(booked_fen), 0)::bigint AS entries_fen
+FROM verdict GROUP BY source, verdict ORDER BY source, verdict
+"""  # noqa: S608 - constants of ours
 
 ROLLUPS = """
 SELECT account, month, count(*) OVER () AS broken FROM (
@@ -293,10 +305,10 @@ def verify(session: Session, beside: Session | None = None) -> Proof:
     return Proof(entries | ours | others)
 
 
-def at_one_instant() -> Proof:
-    """`verify` on connections of their own, which see what is committed now and nothing later."""
+def at_one_instant(look: Callable[[Session, Session], T]) -> T:
+    """What is seen by two sessions of their own that read one instant, and can write nothing."""
     with snapshot() as session, snapshot() as beside:
-        return verify(session, beside)
+        return look(session, beside)
 
 
 @contextmanager

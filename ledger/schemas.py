@@ -8,8 +8,7 @@ from marshmallow import ValidationError, fields, pre_load, validate, validates_s
 
 from core.app import settings
 from core.http import LARGEST_ID, Instant, Schema
-from ledger.accounts import FUND, INCOMES, OWNERS, PROVIDER
-from ledger.journal import COMMUNITY, PRIVATE
+from ledger.accounts import FUND, OWNERS, PROVIDER
 from ledger.receipts import receipt_url
 from ledger.source_models import Payment
 
@@ -17,10 +16,6 @@ ID = validate.Range(min=1, max=LARGEST_ID)
 DATE = validate.Range(min=date(2000, 1, 1), max=date(2099, 12, 31))
 BOOK = validate.OneOf([OWNERS, FUND, PROVIDER])
 LARGEST_TOP_UP_FEN = 10_000_000
-LARGEST_WEIGHT = 10_000
-WEIGHT = validate.Range(min=0, max=LARGEST_WEIGHT)
-PERMILLE = validate.Range(min=0, max=1000)
-VOTES = validate.Range(min=0, max=1_000_000)
 
 
 class FilterSchema(Schema):
@@ -158,80 +153,6 @@ class BalanceSchema(Schema):
     balance_fen = fields.Integer()
 
 
-class SharesSchema(Schema):
-    """Integer weights; only their ratio counts."""
-
-    micro_fund = fields.Integer(strict=True, load_default=0, validate=WEIGHT)
-    property = fields.Integer(strict=True, load_default=0, validate=WEIGHT)
-    owner = fields.Integer(strict=True, load_default=0, validate=WEIGHT)
-
-
-class VoteSchema(Schema):
-    """表决: when, how many, what share of the area, and where the minutes are."""
-
-    decided_on = fields.Date(allow_none=True, validate=DATE)
-    votes_for = fields.Integer(strict=True, allow_none=True, validate=VOTES)
-    votes_against = fields.Integer(strict=True, allow_none=True, validate=VOTES)
-    votes_abstained = fields.Integer(strict=True, allow_none=True, validate=VOTES)
-    area_for_permille = fields.Integer(
-        strict=True,
-        allow_none=True,
-        validate=PERMILLE,
-        metadata={"description": "‰ of the exclusive area that voted for it (民法典 §278)"},
-    )
-    reference = fields.String(allow_none=True, validate=validate.Length(min=1, max=256))
-
-    @validates_schema
-    def _counted_together(self, data: dict[str, Any], **_: Any) -> None:
-        counts = ("votes_for", "votes_against", "votes_abstained")
-        given = [name for name in counts if data.get(name) is not None]
-        if len(given) not in {0, len(counts)}:
-            raise ValidationError("give all three counts, or none", given[0])
-
-
-class DivisionSchema(Schema):
-    """How income of one source divides: cost first, then shares by weight."""
-
-    income = fields.String(required=True, validate=validate.OneOf(list(INCOMES)))
-    ownership = fields.String(required=True, validate=validate.OneOf([COMMUNITY, PRIVATE]))
-    lot = fields.String(
-        load_default=None,
-        validate=validate.Length(min=1, max=64),
-        metadata={"description": "null: every lot; a lot's own rule goes before those"},
-    )
-    cost_permille = fields.Integer(
-        strict=True,
-        load_default=0,
-        validate=PERMILLE,
-        metadata={"description": "‰ of the income, to the provider as recovered cost"},
-    )
-    shares = fields.Nested(SharesSchema, required=True)
-
-    @validates_schema
-    def _shares_fit(self, data: dict[str, Any], **_: Any) -> None:
-        weights = data["shares"]
-        if not any(weights.values()):
-            raise ValidationError("at least one share must be above zero", "shares")
-        if weights["owner"] and data["ownership"] != PRIVATE:
-            raise ValidationError("only a private space has an owner to share with", "shares")
-
-
-class SplitRuleSchema(DivisionSchema):
-    """How income of one source divides from a date on, and who decided it.
-
-    Rules are only added; `version` counts those of one income, ownership and lot.
-    """
-
-    id = fields.Integer(dump_only=True)
-    version = fields.Integer(dump_only=True)
-    valid_from = fields.Date(required=True, validate=DATE)
-    decided_by = fields.String(required=True, validate=validate.Length(min=1, max=256))
-    vote = fields.Nested(VoteSchema, load_default=dict)
-    recorded_at = Instant(dump_only=True)
-
-    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
-        """The weights and the vote are columns of the rule itself."""
-        return obj if attr in {"shares", "vote"} else super().get_attribute(obj, attr, default)
 
 
 class Hash(fields.Field[bytes]):

@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from core.db import driver, fetch_row
-from ledger.proof import Check
+from ledger.proof import OTHERS, Check
 
 # A fee stands as it was charged; what was waived of it are credits that name it.
 STORED = """
@@ -22,6 +22,12 @@ FULL JOIN (SELECT source_id, amount_fen FROM charge WHERE source = 'deposit' AND
     ON c.source_id = p.id
 WHERE p.deposit_fee_fen IS DISTINCT FROM c.amount_fen
 """
+
+
+def let_the_books_know() -> None:
+    """Have this proved with the books; whoever starts a process that proves calls it."""
+    OTHERS["parcels"] = parcels_are_charged
+    OTHERS["deposits"] = deposits_are_charged
 
 
 def parcels_are_charged(session: Session) -> Check:

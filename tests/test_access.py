@@ -205,8 +205,14 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/publications/<string:month>/page": ANYONE,
     "GET /api/v1/fund": ANYONE,
     "GET /api/v1/receipts/<string:receipt>": ANYONE,
+    "GET /api/v1/ledger/proofs": BOOKS,
+    "GET /api/v1/ledger/proofs/<int:proof_id>": BOOKS,
+    "GET /api/v1/ledger/set-aside": BOOKS,
+    "POST /api/v1/ledger/set-aside/release": (FINANCE, ADMIN),
+    "POST /api/v1/ledger/set-aside/<string:table>/<int:row_id>/release": (FINANCE, ADMIN),
     "GET /api/v1/ledger/split-rules": BOOKS,
     "POST /api/v1/ledger/split-rules": (FINANCE, ADMIN),
+    "POST /api/v1/ledger/split-rules/what-if": BOOKS,
 }
 
 PLACE = re.compile(r"<(?:(?P<converter>\w+)(?:\((?P<options>[^)]*)\))?:)?(?P<name>\w+)>")

@@ -66,6 +66,8 @@ MAY_IMPORT = {
 ALSO = {
     "devices/api.py": {"identity"},
     "ledger/api.py": {"identity"},
+    "ledger/settling_api.py": {"identity"},
+    "ledger/split_api.py": {"identity"},
     "core/cli.py": {"wsgi", "simulation"},  # the processes that start the app have to import it
     "core/web.py": {"wsgi"},
 }

@@ -12,6 +12,7 @@ from core.config import settings_from_env
 QUEUE = "sweeps"
 SETTLE_SECONDS = 2.0
 SEAL_SECONDS = 10.0
+PROVE_SECONDS = 600.0
 WATCH_SECONDS = 15.0
 COLLECT_SECONDS = 5.0
 DELIVER_SECONDS = 5.0
@@ -61,6 +62,11 @@ celery.conf.update(
             "task": "ledger.seal",
             "schedule": SEAL_SECONDS,
             "options": {"expires": SEAL_SECONDS},
+        },
+        "prove": {
+            "task": "ledger.prove",
+            "schedule": PROVE_SECONDS,
+            "options": {"expires": PROVE_SECONDS},
         },
         "watch": {
             "task": "sharing.watch",

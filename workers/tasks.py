@@ -6,20 +6,24 @@ import structlog
 from celery import shared_task
 
 from channels import moves, sweeps
+from channels import proof as channels_proof
 from core import clock
 from core.app import settings
-from core.db import atomic
+from core.db import atomic, db
 from core.idempotency import forget_before
 from couriers import accounts, contracts
 from ebikes import chargings
 from identity import deliveries
 from identity.channels import CHANNELS
+from ledger import proof_reports
 from ledger.seals import close_days, seal_batch
 from ledger.settlement import settle_batch
 from lockers import privacy as locker_privacy
+from lockers import proof as lockers_proof
 from lockers import watch as locker_watch
 from lockers.custody import Premises
 from parking import privacy
+from parking import proof as parking_proof
 from sharing import offers, waitlist, watch
 from treasury import sources
 
@@ -31,6 +35,8 @@ FAILURES_A_SWEEP = 3
 log = structlog.get_logger()
 moves.let_settlement_know()
 sources.let_settlement_know()
+for package in (parking_proof, channels_proof, lockers_proof, treasury_proof, publication_proof):
+    package.let_the_books_know()
 
 
 @shared_task(name="ledger.settle", queue="sweeps")
@@ -77,6 +83,12 @@ def _sent_through(channel: str) -> int:
             atomic(deliveries.sent, message.delivery_id, clock.now())
             done += 1
     return done
+
+
+@shared_task(name="ledger.prove", queue="sweeps")
+def prove() -> int:
+    """Prove the books once a night, and keep the report; how many reports."""
+    return atomic(proof_reports.prove_tonight, db.engine, clock.now(), settings().zone)
 
 
 @shared_task(name="ledger.seal", queue="sweeps")

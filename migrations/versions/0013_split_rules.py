@@ -1,12 +1,15 @@
-"""Split rules by lot and version, cost before shares, the vote behind them; whose lot earned."""
+"""Split rules by lot and version, with cost and vote; whose lot earned; nightly proofs."""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0013"
 down_revision = "0012"
 branch_labels = None
 depends_on = None
+
+APP, REPORTER = "huilin_app", "huilin_reporter"
 
 # Heading first; then one account for each income the provider already has.
 COST_ACCOUNTS = """
@@ -74,16 +77,53 @@ def upgrade() -> None:
         ),
     )
 
+    _create_proofs()
+
 
 def downgrade() -> None:
     """Take back what `upgrade` did; refused once a rule says what the old ones could not."""
     op.execute(UNUSED)
+    op.drop_table("proof_report")
     op.drop_column("charge", "lot")
     for column in _columns():
         op.drop_column("split_rule", column.name)
     op.execute("ALTER TABLE account DISABLE TRIGGER append_only")
     op.execute("DELETE FROM account WHERE code ~ '^6051'")
     op.execute("ALTER TABLE account ENABLE TRIGGER append_only")
+
+
+def _create_proofs() -> None:
+    op.create_table(
+        "proof_report",
+        sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False, comment="of the night, in the community"),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ok", sa.Boolean(), nullable=False),
+        sa.Column("checks", JSONB(), nullable=False),
+        sa.Column(
+            "sides",
+            JSONB(),
+            nullable=False,
+            comment="source rows beside entries, payments beside lines of bills",
+        ),
+        sa.Column("heads", JSONB(), nullable=False, comment="the newest head of each book"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_proof_report")),
+        sa.UniqueConstraint("day", name=op.f("uq_proof_report_day")),
+    )
+    op.execute("""
+        CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON proof_report
+            FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()
+    """)
+    if _is_there(APP):
+        op.execute(f"REVOKE UPDATE, DELETE ON proof_report FROM {APP}")
+    if _is_there(REPORTER):
+        op.execute(f"GRANT SELECT ON proof_report TO {REPORTER}")
+
+
+def _is_there(role: str) -> bool:
+    found = op.get_bind().exec_driver_sql(f"SELECT FROM pg_roles WHERE rolname = '{role}'")
+    return found.first() is not None
 
 
 def _columns() -> tuple[sa.Column[object], ...]:

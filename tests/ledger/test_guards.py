@@ -30,7 +30,15 @@ VALUES ('stay', {stay}, '{method}', {fen}, {household}, {taker}, now(), now())
 """
 
 NULLABLE = ("corrects", "household", "settled", "parts")
-APPEND_ONLY = ("journal_entry", "posting", "entry_leaf", "day_seal", "split_rule", "book")
+APPEND_ONLY = (
+    "journal_entry",
+    "posting",
+    "entry_leaf",
+    "day_seal",
+    "split_rule",
+    "book",
+    "proof_report",
+)
 SOURCES = ("charge", "payment", "top_up")
 KEPT_BY_TRIGGERS = ("receivable", "balance", "account_month", "unsealed")
 
