@@ -1,10 +1,10 @@
 """Split rules by lot and version, cost before shares, the vote behind them; whose lot earned."""
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 
 revision = "0013"
-down_revision = "0011"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
@@ -73,12 +73,15 @@ def upgrade() -> None:
             comment="code of the lot whose place earned it; null: no lot's, or not recorded yet",
         ),
     )
+    context.script.get_revision("0012").module.keep("charge")
 
 
 def downgrade() -> None:
     """Take back what `upgrade` did; refused once a rule says what the old ones could not."""
     op.execute(UNUSED)
+    op.execute("DROP TRIGGER kept ON charge")
     op.drop_column("charge", "lot")
+    context.script.get_revision("0012").module.keep("charge")
     for column in _columns():
         op.drop_column("split_rule", column.name)
     op.execute("ALTER TABLE account DISABLE TRIGGER append_only")
