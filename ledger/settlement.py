@@ -123,7 +123,6 @@ def settle_batch(session: Session, limit: int = 500) -> int:
     if not claimed:
         return 0
     refused = {row.key: row.reason for row in claimed if row.reason}
-    refused |= _inactive(session, [row for row in claimed if row.key not in refused])
     refused |= _book(session, [row for row in claimed if row.key not in refused])
     _mark(session, claimed, refused)
     return len(claimed)
@@ -156,7 +155,8 @@ def _claim(session: Session, limit: int) -> list[Claimed]:
     def of_charge(row: Mapping[str, Any], on: date) -> tuple[Entry, ...]:
         facts = ChargeFacts(occurred_on=on, **{name: row[name] for name in FACTS})
         split_on = on if row["split_at"] == row["occurred_at"] else _day(row["split_at"], zone)
-        kept = {rule.income: rule for rule in rules if rule.id in (row["rules"] or ())}
+        by = row["rules"]
+        kept = {rule.income: rule for rule in rules if rule.id in by} if by else {}
         return _of_charge(
             facts,
             lambda income: (
@@ -233,11 +233,12 @@ def _inactive(session: Session, drafted: Iterable[Claimed]) -> Refused:
 
 
 def _book(session: Session, drafted: list[Claimed]) -> Refused:
-    """Post all at once; only when the database refuses that, look at what it knows already."""
-    if not drafted or _posted(session, [entry for row in drafted for entry in row.entries]):
+    """Post all at once; only when the database refuses that, look closer at each."""
+    entries = [entry for row in drafted for entry in row.entries]
+    if not entries or _posted(session, entries):
         return {}
-    known = posting.recorded(session, [entry for row in drafted for entry in row.entries])
-    refused = _contradicted(drafted, known)
+    known = posting.recorded(session, entries)
+    refused = _inactive(session, drafted) | _contradicted(drafted, known)
     new = [row for row in drafted if row.key not in refused and _unknown(row, known)]
     return refused | _post(session, new, known)
 
