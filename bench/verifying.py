@@ -88,6 +88,13 @@ def timed(what: str, do: Callable[[], T]) -> T:
 
 
 def _fill(session: Session, fees: int) -> None:
+    olga = open_books(session)
+    session.execute(text(FEES), {"fees": fees, "began": BEGAN, "days": DAYS})
+    session.execute(text(PAYMENTS), {"olga": olga})
+
+
+def open_books(session: Session) -> int:
+    """Two hundred households, a rule for each of four incomes, and Olga; her number."""
     for number in range(200):
         people.create_household(session, f"1-{number + 100}")
     olga = people.create_person(session, "olga", "olga's password", OPERATOR).id
@@ -100,8 +107,7 @@ def _fill(session: Session, fees: int) -> None:
             valid_from=date(2026, 1, 1),
             decided_by="业主大会",
         )
-    session.execute(text(FEES), {"fees": fees, "began": BEGAN, "days": DAYS})
-    session.execute(text(PAYMENTS), {"olga": olga})
+    return olga
 
 
 def _settle() -> int:

@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import NamedTuple
 
 from core.money import shares
 from ledger.accounts import (
@@ -54,11 +56,12 @@ class Line:
     split_rule_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
     """One journal entry before the database gave it a number.
 
-    `occurred_on` is the true date, whatever period it is posted into.
+    `occurred_on` is the true date, whatever period it is posted into. It is made by the ten
+    thousand, and frozen would take three times as long.
     """
 
     source: str
@@ -124,8 +127,7 @@ class Divided:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ChargeFacts:
+class ChargeFacts(NamedTuple):
     """What of a charge matters to the books.
 
     `before` is, by income, what its source was charged before a correction came.
@@ -189,10 +191,42 @@ def of_charge(charge: ChargeFacts, rules: Mapping[str, Split]) -> tuple[Entry, .
     """
     parts = sorted(charge.by_income.items(), key=lambda part: INCOMES[part[0]])
     before = charge.before or {}
-    divided = [divide(fen, before.get(income, 0), rules[income]) for income, fen in parts]
-    several = len(divided) > 1
+    sides = _sides(
+        tuple((fen, before.get(income, 0), rules[income]) for income, fen in parts),
+        party_of(charge.owner_household_id, None),
+    )
+    name = "、".join([INCOMES[income][1] for income, _ in parts])
+    memo = f"{name}{KIND_NAMES[charge.kind]} {charge.source}:{charge.source_id}"
     debtor = party_of(charge.household_id, charge.company)
-    owner = party_of(charge.owner_household_id, None)
+    return tuple(
+        [
+            Entry(
+                source="charge",
+                source_id=charge.id,
+                occurred_on=charge.occurred_on,
+                memo=memo,
+                lines=lines if debtor is None or book != OWNERS else _owed_by(debtor, lines),
+                purpose=purpose,
+                split_rule_id=rule_id,
+                book=book,
+            )
+            for book, purpose, rule_id, lines in sides
+        ]
+    )
+
+
+Side = tuple[str, str, int | None, tuple[Line, ...]]
+"""Of an entry its book, its purpose, the one rule behind it, and its lines."""
+
+
+@lru_cache(10_000)
+def _sides(parts: tuple[tuple[int, int, Split], ...], owner: str | None) -> tuple[Side, ...]:
+    """What the books say of these fen, charged after those fen, by this rule: each way once.
+
+    Most fees are like others; the debtor, who makes each his own, is still to be named.
+    """
+    divided = [divide(fen, before_fen, rule) for fen, before_fen, rule in parts]
+    several = len(divided) > 1
     rule_ids = [part.rule_id if several else None for part in divided]
     owed = (
         Line(account, party, -fen, rule_id)
@@ -215,25 +249,25 @@ def of_charge(charge: ChargeFacts, rules: Mapping[str, Split]) -> tuple[Entry, .
             (PROVIDER_INCOMES[part.income], part.provider_fen),
         )
     )
-    name = "、".join(INCOMES[income][1] for income, _ in parts)
     drafts = (
-        (OWNERS, SETTLE, RECEIVABLE, debtor, owed),
-        (FUND, SETTLE_FUND, FUND_RECEIVABLE, None, fund),
-        (PROVIDER, SETTLE_PROVIDER, PROVIDER_RECEIVABLE, None, provider),
+        (OWNERS, SETTLE, RECEIVABLE, owed),
+        (FUND, SETTLE_FUND, FUND_RECEIVABLE, fund),
+        (PROVIDER, SETTLE_PROVIDER, PROVIDER_RECEIVABLE, provider),
     )
+    rule_id = None if several else divided[0].rule_id
     return tuple(
-        Entry(
-            source="charge",
-            source_id=charge.id,
-            occurred_on=charge.occurred_on,
-            memo=f"{name}{KIND_NAMES[charge.kind]} {charge.source}:{charge.source_id}",
-            lines=lines,
-            purpose=purpose,
-            split_rule_id=None if several else divided[0].rule_id,
-            book=book,
-        )
-        for book, purpose, account, party, credits_ in drafts
-        if (lines := _against(account, party, credits_))
+        (book, purpose, rule_id, lines)
+        for book, purpose, account, credits_ in drafts
+        if (lines := _against(account, credits_))
+    )
+
+
+def _owed_by(debtor: str, lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    return tuple(
+        [
+            Line(RECEIVABLE, debtor, line.amount_fen) if line.account == RECEIVABLE else line
+            for line in lines
+        ]
     )
 
 
@@ -243,11 +277,11 @@ def divide(amount_fen: int, before_fen: int, rule: Split) -> Divided:
     return whole.less(rule.divide(before_fen)) if before_fen else whole
 
 
-def _against(account: str, party: str | None, lines: Iterable[Line]) -> tuple[Line, ...]:
+def _against(account: str, lines: Iterable[Line]) -> tuple[Line, ...]:
     """The lines that move anything, after their sum on the other side; that may be nothing."""
     moved = tuple(line for line in lines if line.amount_fen)
     fen = -sum(line.amount_fen for line in moved)
-    return (Line(account, party, fen), *moved) if fen else moved
+    return (Line(account, None, fen), *moved) if fen else moved
 
 
 def reversal(number: int, entry: Entry, on: date, reason: str) -> Entry:

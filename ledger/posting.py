@@ -26,9 +26,7 @@ JOIN unnest(%(sources)s::text[], %(ids)s::bigint[], %(purposes)s::text[])
     AS wanted (source, source_id, purpose) USING (source, source_id, purpose)
 """
 
-NUMBERS = """
-SELECT nextval(pg_get_serial_sequence('journal_entry', 'id')) FROM generate_series(1, %(count)s)
-"""
+NUMBERS = "SELECT nextval('journal_entry_id_seq') FROM generate_series(1, %(count)s)"
 
 # One form of both tables, text: the database reads rows while more of them are written down.
 ENTRIES = """

@@ -4,10 +4,10 @@ A source row is the queue: unsettled rows are locked, posted and marked in one t
 worker that dies loses nothing, and two workers never see the same row.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
-from typing import Any
+from functools import cache, partial
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -19,7 +19,7 @@ from core import clock
 from core.app import settings
 from ledger import journal, posting
 from ledger.accounts import INCOMES, party_of
-from ledger.journal import Entry
+from ledger.journal import ChargeFacts, Entry
 from ledger.posting import rows
 
 log = structlog.get_logger()
@@ -80,6 +80,7 @@ RULES = """
 SELECT id, income, ownership, micro_fund, property, owner, valid_from, lot, cost_permille
 FROM split_rule
 """
+FACTS = [name for name in ChargeFacts._fields if name != "occurred_on"]
 INACTIVE = "SELECT code FROM account WHERE NOT active"
 
 CONFLICTS = Counter(
@@ -101,8 +102,7 @@ class CannotPostError(Exception):
     """A source row that has to be set aside; the argument is the reason's slug."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A locked source row: what it becomes in each book, or why it cannot be posted."""
 
     table: str
@@ -137,7 +137,6 @@ def settle_batch(session: Session, limit: int = 500) -> int:
     if not claimed:
         return 0
     refused = {row.key: row.reason for row in claimed if row.reason}
-    refused |= _inactive(session, [row for row in claimed if row.key not in refused])
     refused |= _book(session, [row for row in claimed if row.key not in refused])
     _mark(session, claimed, refused)
     return len(claimed)
@@ -170,8 +169,19 @@ def _claim(session: Session, limit: int) -> list[Claimed]:
     zone = settings().zone
     rules = [journal.Split(**row) for row in rows(session, RULES)]
 
+    in_force = cache(partial(journal.rule_for, rules))
+
     def of_charge(row: Mapping[str, Any], on: date) -> tuple[Entry, ...]:
-        return _of_charge(row, on, rules, _day(row["split_at"], zone))
+        facts = ChargeFacts(occurred_on=on, **{name: row[name] for name in FACTS})
+        split_on = on if row["split_at"] == row["occurred_at"] else _day(row["split_at"], zone)
+        by = row["rules"]
+        kept = {rule.income: rule for rule in rules if rule.id in by} if by else {}
+        return _of_charge(
+            facts,
+            lambda income: (
+                kept.get(income) or in_force(income, facts.ownership, split_on, facts.lot)
+            ),
+        )
 
     drafts: tuple[tuple[str, str, Draft], ...] = (
         ("charge", CHARGES, of_charge),
@@ -191,22 +201,17 @@ def _claim(session: Session, limit: int) -> list[Claimed]:
 
 
 def _of_charge(
-    row: Mapping[str, Any], on: date, rules: Sequence[journal.Split], split_on: date
+    facts: ChargeFacts, rule_of: Callable[[str], journal.Split | None]
 ) -> tuple[Entry, ...]:
     """Each income by its own rule: a correction's is the one that divided what it corrects.
 
     Of an income that comes with the correction, it is the rule of the day of the fee.
     """
-    names = set(row) - {"occurred_at", "split_at", "rules"}
-    facts = journal.ChargeFacts(**{name: row[name] for name in names}, occurred_on=on)
-    kept = {rule.income: rule for rule in rules if rule.id in (row["rules"] or ())}
     by_income = {}
     for income in facts.by_income:
         if income not in INCOMES:
             raise CannotPostError(NO_INCOME_ACCOUNT)
-        rule = kept.get(income) or journal.rule_for(
-            rules, income, facts.ownership, split_on, facts.lot
-        )
+        rule = rule_of(income)
         if rule is None:
             raise CannotPostError(NO_SPLIT_RULE)
         by_income[income] = rule
@@ -247,11 +252,12 @@ def _inactive(session: Session, drafted: Iterable[Claimed]) -> Refused:
 
 
 def _book(session: Session, drafted: list[Claimed]) -> Refused:
-    """Post all at once; only when the database refuses that, look at what it knows already."""
-    if not drafted or _posted(session, [entry for row in drafted for entry in row.entries]):
+    """Post all at once; only when the database refuses that, look closer at each."""
+    entries = [entry for row in drafted for entry in row.entries]
+    if not entries or _posted(session, entries):
         return {}
-    known = posting.recorded(session, [entry for row in drafted for entry in row.entries])
-    refused = _contradicted(drafted, known)
+    known = posting.recorded(session, entries)
+    refused = _inactive(session, drafted) | _contradicted(drafted, known)
     new = [row for row in drafted if row.key not in refused and _unknown(row, known)]
     return refused | _post(session, new, known)
 

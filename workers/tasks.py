@@ -88,7 +88,7 @@ def _sent_through(channel: str) -> int:
 @shared_task(name="ledger.prove", queue="sweeps")
 def prove() -> int:
     """Prove the books once a night, and keep the report; how many reports."""
-    return atomic(proof_reports.prove_tonight, db.engine, clock.now(), settings().zone)
+    return atomic(proof_reports.prove_tonight, clock.now(), settings().zone)
 
 
 @shared_task(name="ledger.seal", queue="sweeps")

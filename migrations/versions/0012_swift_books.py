@@ -4,7 +4,7 @@ What foreign keys and a trigger per row held, statement triggers hold now; nothi
 """
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 
 revision = "0012"
 down_revision = "0011"
@@ -177,19 +177,13 @@ PLANNED = {
     "ledger_rules_exist(bigint[])": ONE_BY_ONE,
 }
 
-# Of a row that is being settled nothing else changes: then the function need not be called.
-IDENTITY = {
-    "charge": (
-        "id kind source source_id income household_id owner_household_id company amount_fen"
-        " corrects_id occurred_at recorded_at lines parts"
-    ),
-    "payment": (
-        "id source source_id method amount_fen household_id company received_by status"
-        " occurred_at recorded_at"
-    ),
-    "top_up": "id household_id company method amount_fen received_by occurred_at recorded_at",
-    "channel_move": ("id kind channel reference amount_fen household_id occurred_at recorded_at"),
-}
+SOURCES = ("charge", "payment", "top_up", "channel_move")
+
+COLUMNS = """
+SELECT quote_ident(column_name) FROM information_schema.columns
+WHERE table_schema = current_schema AND table_name = :table
+    AND column_name NOT IN ('settled_at', 'set_aside_reason') ORDER BY ordinal_position
+"""
 
 APP = "huilin_app"
 
@@ -230,20 +224,18 @@ def upgrade() -> None:
         op.execute(sql)
     for function, settings in PLANNED.items():
         _as_owner(function, settings)
-    for table, columns in IDENTITY.items():
-        _keep(table, f"WHEN ({_changed(columns.split())})")
+    keep(*SOURCES)
     if _is_there(APP):
         op.execute(f"REVOKE INSERT, UPDATE, DELETE ON unposted FROM {APP}")
 
 
 def downgrade() -> None:
     """Hold it row by row again, by the functions of 0002 and 0010."""
-    for table in IDENTITY:
+    for table in SOURCES:
         _keep(table, "")
     op.drop_table("unposted")
     op.execute(COMPLETE_BY_ROW)
-    in_books = op.get_context().environment_context.script.get_revision("0010").module
-    in_books.hold_by_row()
+    context.script.get_revision("0010").module.hold_by_row()
     for function in ("ledger_entry_added()", "ledger_entry_complete()", "ledger_postings_added()"):
         _as_owner(function, ONE_BY_ONE)
     for function in ("ledger_entries_complete()", "ledger_mirrors(bigint, bigint)"):
@@ -264,10 +256,15 @@ def _as_owner(function: str, settings: str) -> None:
     op.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
 
 
-def _changed(columns: list[str]) -> str:
-    """Whether anything but the mark of settlement changes, or a mark that was made."""
-    old, new = (", ".join(f"{row}.{column}" for column in columns) for row in ("OLD", "NEW"))
-    return f"OLD.settled_at IS NOT NULL OR ({old}) IS DISTINCT FROM ({new})"
+def keep(*tables: str) -> None:
+    """Let source rows change only by settlement; to be called anew for one with a new column.
+
+    Of a row that is just being settled nothing else changes: the function is not called for it.
+    """
+    for table in tables:
+        columns = op.get_bind().execute(sa.text(COLUMNS), {"table": table}).scalars().all()
+        old, new = (", ".join(f"{row}.{column}" for column in columns) for row in ("OLD", "NEW"))
+        _keep(table, f"WHEN (OLD.settled_at IS NOT NULL OR ({old}) IS DISTINCT FROM ({new}))")
 
 
 def _keep(table: str, when: str) -> None:

@@ -1,7 +1,7 @@
 """Split rules by lot and version, with cost and vote; whose lot earned; nightly proofs."""
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0013"
@@ -76,6 +76,7 @@ def upgrade() -> None:
             comment="code of the lot whose place earned it; null: no lot's, or not recorded yet",
         ),
     )
+    context.script.get_revision("0012").module.keep("charge")
 
     _create_proofs()
 
@@ -84,7 +85,9 @@ def downgrade() -> None:
     """Take back what `upgrade` did; refused once a rule says what the old ones could not."""
     op.execute(UNUSED)
     op.drop_table("proof_report")
+    op.execute("DROP TRIGGER kept ON charge")
     op.drop_column("charge", "lot")
+    context.script.get_revision("0012").module.keep("charge")
     for column in _columns():
         op.drop_column("split_rule", column.name)
     op.execute("ALTER TABLE account DISABLE TRIGGER append_only")

@@ -41,7 +41,7 @@ def release(community: Community, path: str, body: Any = None, name: str = "fan"
 
 def prove(at: datetime = TONIGHT) -> int:
     with clock.at(at):
-        return atomic(proof_reports.prove_tonight, db.engine, clock.now(), settings().zone)
+        return atomic(proof_reports.prove_tonight, clock.now(), settings().zone)
 
 
 def test_finance_sees_what_was_set_aside_and_releases_it(
