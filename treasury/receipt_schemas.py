@@ -7,10 +7,9 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from core.http import Instant, Schema
 from ledger.schemas import DATE, ID, FilterSchema
 from treasury.disbursement_schemas import REFERENCE, TEXT
-from treasury.models import (
-    BANK,
+from treasury.models import BANK, CASH
+from treasury.receipt_models import (
     BUSINESS,
-    CASH,
     DONATION,
     DONATION_RECEIPT,
     INVOICE,

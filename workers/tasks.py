@@ -21,7 +21,7 @@ from lockers import watch as locker_watch
 from lockers.custody import Premises
 from parking import privacy
 from sharing import offers, waitlist, watch
-from treasury import sources
+from treasury import sources, write_offs
 
 BATCH = 500
 SENDS_A_SWEEP = 100
@@ -212,3 +212,18 @@ def send_refunds() -> int:
 def reconcile() -> int:
     """Lay our payments beside the bills again; how many differences are open."""
     return sweeps.reconcile()
+
+
+@shared_task(name="treasury.write_off", queue="sweeps")
+def write_off() -> int:
+    """Give up what the rule in force says nobody will pay; how many receivables."""
+    return write_off_by_rule()
+
+
+def write_off_by_rule() -> int:
+    """Write off by the rule of the community's day; how many receivables."""
+    now, done = clock.now(), 0
+    today = now.astimezone(settings().zone).date()
+    while written := atomic(write_offs.sweep, now, today, BATCH):
+        done += written
+    return done

@@ -1,6 +1,6 @@
 """The office: who asks for money out and back, and what the books say of it afterwards."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Barrier
@@ -56,7 +56,7 @@ class Office:
             f"/api/v1/{path}", query_string=query, headers=self.community.as_person(name)
         )
 
-    def at_once(self, asks: list[tuple[str, str, Mapping[str, Any]]]) -> list[int]:
+    def at_once(self, asks: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[int]:
         """All ask at one moment, each in a thread; the statuses they got, sorted."""
         start = Barrier(len(asks))
 
