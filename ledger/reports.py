@@ -12,7 +12,7 @@ from core.app import settings
 from ledger import seals
 from ledger.models import EntryLeaf, JournalEntry, Posting
 from ledger.seals import Day
-from ledger.source_models import Charge, Payment
+from ledger.source_models import Charge, FeeRefund, Payment
 
 # The month's rollup less its later postings: as of today these are few or none.
 BALANCES = text("""
@@ -198,7 +198,8 @@ def _caused_by(kind: str, number: int | None) -> Any:
     if number is not None:
         direct &= JournalEntry.source_id == number
     about = []
-    for table, name in ((Charge, "charge"), (Payment, "payment")):
+    causes = (Charge, "charge"), (Payment, "payment"), (FeeRefund, "fee_refund")
+    for table, name in causes:
         of_cause = exists().where(table.id == JournalEntry.source_id, table.source == kind)
         if number is not None:
             of_cause = of_cause.where(table.source_id == number)

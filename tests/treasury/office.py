@@ -16,6 +16,9 @@ from ledger import proof
 from tests.cast import Community
 from tests.ledger.till import ask, book, fee, settle_all
 
+Ask = tuple[str, str, Mapping[str, Any]]
+"""Who asks, at which path, for what."""
+
 
 @dataclass
 class Office:
@@ -56,7 +59,7 @@ class Office:
             f"/api/v1/{path}", query_string=query, headers=self.community.as_person(name)
         )
 
-    def at_once(self, asks: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[int]:
+    def at_once(self, asks: Sequence[Ask]) -> list[int]:
         """All ask at one moment, each in a thread; the statuses they got, sorted."""
         start = Barrier(len(asks))
 
