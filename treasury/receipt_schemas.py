@@ -41,7 +41,9 @@ class NewFundReceiptSchema(Schema):
     in_return = fields.String(
         validate=REASON, metadata={"description": "what the payer gets for it; absent: a gift"}
     )
-    memo = fields.String(required=True, validate=TEXT)
+    memo = fields.String(
+        required=True, validate=TEXT, metadata={"description": "goes into the books: no names"}
+    )
     method = fields.String(required=True, validate=validate.OneOf([CASH, BANK]))
     bank_reference = fields.String(validate=REFERENCE)
     voucher_kind = fields.String(

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from core.db import atomic
+from ledger import settlement
 from tests.ledger.till import ask, postings
 from tests.treasury.office import Office
 
@@ -169,3 +171,16 @@ def test_the_proof_sees_a_gift_of_another_amount(office: Office) -> None:
     assert office.broken("fund_receipt", gone) == {
         "treasury": "fund_receipt:1 has an entry but no source row; 1 broken in all"
     }
+
+
+def test_set_aside_and_tried_again(office: Office) -> None:
+    """The account was out of use: nothing is lost, and releasing it books it."""
+    off = "UPDATE account SET active = {} WHERE code = '410201' RETURNING code"
+    ask(office.session, off.format("false"))
+    office.did("fan", "fund-receipts", SPONSOR)
+    assert office.balances() == {}
+    (kept,) = ask(office.session, "SELECT set_aside_reason FROM fund_receipt")
+    assert kept == ("account-inactive",)
+    ask(office.session, off.format("true"))
+    assert atomic(settlement.release, settlement.ACCOUNT_INACTIVE) == 1
+    assert office.balances("410201") == {"410201": -50_000}
