@@ -83,9 +83,7 @@ def register_domain(app: Flask, api: http.Api) -> None:
     ledger.proof.OTHERS["chargings"] = parking.proof.chargings_are_charged
     ledger.proof.OTHERS["parcels"] = lockers.proof.parcels_are_charged
     ledger.proof.OTHERS["deposits"] = lockers.proof.deposits_are_charged
-    ledger.proof.OTHERS["treasury"] = treasury.proof.moves_are_booked
-    ledger.proof.OTHERS["mirrors"] = treasury.proof.books_mirror_each_other
-    ledger.proof.ELSEWHERE.update(treasury.sources.KINDS)
+    treasury.proof.let_the_proof_know()
 
 
 def charge_stay(session: Session, stay_id: int) -> int | None:

@@ -21,7 +21,7 @@ from lockers import watch as locker_watch
 from lockers.custody import Premises
 from parking import privacy
 from sharing import offers, waitlist, watch
-from treasury import sources, write_offs
+from treasury import proof, sources, write_offs
 
 BATCH = 500
 SENDS_A_SWEEP = 100
@@ -31,6 +31,7 @@ FAILURES_A_SWEEP = 3
 log = structlog.get_logger()
 moves.let_settlement_know()
 sources.let_settlement_know()
+proof.let_the_proof_know()
 
 
 @shared_task(name="ledger.settle", queue="sweeps")

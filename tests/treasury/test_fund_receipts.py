@@ -160,6 +160,14 @@ def test_an_invoice_for_a_fee_and_nothing_else(office: Office) -> None:
     assert office.refused("fan", "vouchers", wrong) == (409, "voucher-not-wanted")
 
 
+def test_sixteen_papers_for_one_gift(office: Office) -> None:
+    given = office.did("olga", "fund-receipts", GIFT)
+    paper = {"fund_receipt_id": given["id"], "kind": "donation-receipt", "amount_fen": 10_000}
+    paper["issued_on"] = "2026-11-23"
+    asks = [("fan", "vouchers", paper | {"number": f"51-{n}"}) for n in range(16)]
+    assert office.at_once(asks) == [201] + [409] * 15
+
+
 def test_the_proof_sees_a_gift_of_another_amount(office: Office) -> None:
     office.did("olga", "fund-receipts", GIFT)
     office.balances()

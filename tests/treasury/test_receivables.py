@@ -1,5 +1,6 @@
 """How old what is unpaid is, and giving up what nobody will pay."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -125,6 +126,21 @@ def test_every_books_share_is_undone_by_the_fees_own_rule(office: Office) -> Non
     office.did("fan", "write-off-rules", RULE)
     assert office.balances("220901")["220901"] != 0
     assert sweep() == 1
+    assert office.balances() == {}
+
+
+def test_sweeps_at_once_share_what_is_due(office: Office) -> None:
+    for number in range(1, 21):
+        office.charged(number, 100 + number, occurred_at=ago(100))
+    office.did("fan", "write-off-rules", RULE)
+    app = office.community.client.application
+
+    def sweeper(_: int) -> int:
+        with app.app_context():
+            return sum(iter(lambda: sweep(3), 0))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(sweeper, range(4))) == 20
     assert office.balances() == {}
 
 
