@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from ledger import seals
 from ledger.models import EntryLeaf, JournalEntry, Posting
-from ledger.source_models import Charge, Payment
+from ledger.source_models import Charge, FeeRefund, Payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,8 @@ def _caused_by(kind: str, number: int | None) -> Any:
     if number is not None:
         direct &= JournalEntry.source_id == number
     about = []
-    for table, name in ((Charge, "charge"), (Payment, "payment")):
+    causes = (Charge, "charge"), (Payment, "payment"), (FeeRefund, "fee_refund")
+    for table, name in causes:
         of_cause = exists().where(table.id == JournalEntry.source_id, table.source == kind)
         if number is not None:
             of_cause = of_cause.where(table.source_id == number)

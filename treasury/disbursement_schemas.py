@@ -45,7 +45,9 @@ class NewExpenseSchema(Schema):
     )
     amount_fen = fields.Integer(required=True, strict=True, validate=FEN)
     payee = fields.String(required=True, validate=TEXT)
-    memo = fields.String(required=True, validate=TEXT)
+    memo = fields.String(
+        required=True, validate=TEXT, metadata={"description": "goes into the books: no names"}
+    )
 
 
 class NewPayoutsSchema(Schema):

@@ -6,7 +6,6 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.db import driver, fetch_row
 from core.errors import Problem, not_found
 from ledger.charges import NewCharge, raised
 from ledger.posting import rows
@@ -59,12 +58,11 @@ def raise_credit(session: Session, owed: Receivable, amount_fen: int, cause: Cau
     charged = {row["income"]: row["fen"] for row in rows(session, CHARGED, **about)}
     parts = divided(charged, amount_fen)
     line = {"label": cause.reason, "units": 1, "unit_fen": -amount_fen, "amount_fen": -amount_fen}
-    income = next(iter(parts))
     wanted = NewCharge(
         kind="credit",
         source=owed.source,
         source_id=owed.source_id,
-        income=income,
+        income=next(iter(parts)),
         household_id=owed.household_id,
         owner_household_id=None,
         amount_fen=-amount_fen,
@@ -73,11 +71,10 @@ def raise_credit(session: Session, owed: Receivable, amount_fen: int, cause: Cau
         parts=parts,
     )
     sql, values = raised(wanted)
-    row = fetch_row(driver(session), (sql + " RETURNING id", values))
-    number: int = row["id"] if row else 0
-    session.add(Credit(charge_id=number, **{n: getattr(cause, n) for n in Cause.__slots__}))
+    (row,) = rows(session, sql + " RETURNING id", **values)
+    session.add(Credit(charge_id=row["id"], **{n: getattr(cause, n) for n in Cause.__slots__}))
     session.flush()
-    return session.get_one(Charge, number)
+    return session.get_one(Charge, row["id"])
 
 
 def receivable_of(session: Session, charge_id: int) -> Receivable:

@@ -14,8 +14,9 @@ from identity.models import Household
 from ledger.accounts import FUND
 from ledger.models import Account
 from treasury.drafts import RECEIVED
-from treasury.models import CASH, FundReceipt
+from treasury.models import CASH
 from treasury.numerals import in_words
+from treasury.receipt_models import FundReceipt
 from treasury.vouchers import voucher_of
 
 NOTICE = "本收据仅证明款项已收，不能代替发票或公益事业捐赠票据。"

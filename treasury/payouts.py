@@ -59,24 +59,22 @@ def draft_payouts(
         raise invalid("month", "is not over yet")
     one_at_a_time(session)
     owed = rows(session, OWED, month=month, next_month=next_month, account=OWNERS_PAYABLE)
-    drafted = []
-    for row in owed:
-        amount_fen = min(row["then_fen"], row["now_fen"]) - row["under_way_fen"]
-        if amount_fen < max(minimum_fen, 1):
-            continue
-        facts = {"book": OWNERS, "month": month, "party": row["party"], "payee": row["code"]}
-        memo = f"{month:%Y-%m} {row['code']}"
-        drafted.append(
-            add(
-                session,
-                kind=PAYOUT,
-                amount_fen=amount_fen,
-                memo=memo,
-                drafted_by=drafted_by,
-                **facts,
-            )
+    left = [(row, min(row["then_fen"], row["now_fen"]) - row["under_way_fen"]) for row in owed]
+    return [
+        add(
+            session,
+            kind=PAYOUT,
+            book=OWNERS,
+            month=month,
+            party=row["party"],
+            payee=row["code"],
+            amount_fen=fen,
+            memo=f"{month:%Y-%m}",
+            drafted_by=drafted_by,
         )
-    return drafted
+        for row, fen in left
+        if fen >= minimum_fen
+    ]
 
 
 def draft_share(

@@ -14,7 +14,7 @@ from identity.auth import current, requires
 from identity.models import RESIDENT
 from treasury import fund_receipts, vouchers
 from treasury.fees_api import BOOKKEEPERS, DESK, READERS, dumped, page
-from treasury.models import FundReceipt, Voucher
+from treasury.receipt_models import FundReceipt, Voucher
 from treasury.receipt_schemas import (
     FundReceiptFilterSchema,
     FundReceiptSchema,

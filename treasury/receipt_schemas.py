@@ -7,10 +7,9 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from core.http import Instant, Schema
 from ledger.schemas import DATE, ID, FilterSchema
 from treasury.disbursement_schemas import REFERENCE, TEXT
-from treasury.models import (
-    BANK,
+from treasury.models import BANK, CASH
+from treasury.receipt_models import (
     BUSINESS,
-    CASH,
     DONATION,
     DONATION_RECEIPT,
     INVOICE,
@@ -42,7 +41,9 @@ class NewFundReceiptSchema(Schema):
     in_return = fields.String(
         validate=REASON, metadata={"description": "what the payer gets for it; absent: a gift"}
     )
-    memo = fields.String(required=True, validate=TEXT)
+    memo = fields.String(
+        required=True, validate=TEXT, metadata={"description": "goes into the books: no names"}
+    )
     method = fields.String(required=True, validate=validate.OneOf([CASH, BANK]))
     bank_reference = fields.String(validate=REFERENCE)
     voucher_kind = fields.String(

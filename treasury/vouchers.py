@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.errors import Problem, not_found
 from ledger.source_models import Payment
-from treasury.models import DONATION_RECEIPT, NO_VOUCHER, FundReceipt, Voucher
+from treasury.receipt_models import DONATION_RECEIPT, NO_VOUCHER, FundReceipt, Voucher
 
 NONE, DUE, ISSUED, RED_LETTERED = "none", "due", "issued", "red-lettered"
 """States of a voucher: none is wanted, one is owed, stands, or was voided by a red letter."""

@@ -123,6 +123,11 @@ celery.conf.update(
             "schedule": 3600.0,
             "options": {"expires": 3600},
         },
+        "write-off": {
+            "task": "treasury.write_off",
+            "schedule": 3600.0,
+            "options": {"expires": 3600},
+        },
         "expire-personal-data": {
             "task": "devices.expire_personal_data",
             "schedule": 3600.0,

@@ -25,7 +25,9 @@ from lockers.custody import Premises
 from parking import privacy
 from parking import proof as parking_proof
 from sharing import offers, waitlist, watch
-from treasury import sources
+from publication import proof as publication_proof
+from treasury import proof as treasury_proof
+from treasury import sources, write_offs
 
 BATCH = 500
 SENDS_A_SWEEP = 100
@@ -224,3 +226,18 @@ def send_refunds() -> int:
 def reconcile() -> int:
     """Lay our payments beside the bills again; how many differences are open."""
     return sweeps.reconcile()
+
+
+@shared_task(name="treasury.write_off", queue="sweeps")
+def write_off() -> int:
+    """Give up what the rule in force says nobody will pay; how many receivables."""
+    return write_off_by_rule()
+
+
+def write_off_by_rule() -> int:
+    """Write off by the rule of the community's day; how many receivables."""
+    now, done = clock.now(), 0
+    today = now.astimezone(settings().zone).date()
+    while written := atomic(write_offs.sweep, now, today, BATCH):
+        done += written
+    return done

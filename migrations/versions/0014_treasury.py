@@ -1,4 +1,4 @@
-"""Money out and back: refunds, credits with reasons, disbursements, the fund's receipts, write-offs."""
+"""Money out and back: refunds, credits, disbursements, what the fund is given, write-offs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -546,22 +546,26 @@ def _create_disbursements() -> None:
             comment="why settlement could not post it",
         ),
         sa.CheckConstraint(
-            "(approved_by IS NULL) = (approved_at IS NULL) AND (status = 'rejected' OR (approved_by IS NULL) = (status = 'drafted'))",
+            "(approved_by IS NULL) = (approved_at IS NULL) AND (status = 'rejected' OR"
+            " (approved_by IS NULL) = (status = 'drafted'))",
             name=op.f("ck_disbursement_approved"),
         ),
         sa.CheckConstraint(
             "(kind = 'expense') = (programme IS NOT NULL)", name=op.f("ck_disbursement_programme")
         ),
         sa.CheckConstraint(
-            "CASE WHEN status = 'paid' THEN num_nulls(paid_by, paid_at, method) = 0 ELSE num_nonnulls(paid_by, paid_at, method, bank_reference) = 0 END",
+            "CASE WHEN status = 'paid' THEN num_nulls(paid_by, paid_at, method) = 0 ELSE"
+            " num_nonnulls(paid_by, paid_at, method, bank_reference) = 0 END",
             name=op.f("ck_disbursement_paid"),
         ),
         sa.CheckConstraint(
-            "CASE WHEN status = 'rejected' THEN num_nulls(rejected_by, rejected_at, rejection) = 0 ELSE num_nonnulls(rejected_by, rejected_at, rejection) = 0 END",
+            "CASE WHEN status = 'rejected' THEN num_nulls(rejected_by, rejected_at,"
+            " rejection) = 0 ELSE num_nonnulls(rejected_by, rejected_at, rejection) = 0 END",
             name=op.f("ck_disbursement_rejected"),
         ),
         sa.CheckConstraint(
-            "CASE kind WHEN 'payout' THEN party LIKE 'household:%' AND month IS NOT NULL WHEN 'provider_share' THEN party = 'company:property' ELSE party IS NULL END IS TRUE",
+            "CASE kind WHEN 'payout' THEN party LIKE 'household:%' AND month IS NOT NULL WHEN"
+            " 'provider_share' THEN party = 'company:property' ELSE party IS NULL END IS TRUE",
             name=op.f("ck_disbursement_payee"),
         ),
         sa.CheckConstraint(
@@ -576,7 +580,8 @@ def _create_disbursements() -> None:
             name=op.f("ck_disbursement_kind"),
         ),
         sa.CheckConstraint(
-            "method IN ('bank', 'cash') AND (method = 'bank') = (bank_reference IS NOT NULL) AND (method = 'bank' OR kind = 'expense')",
+            "method IN ('bank', 'cash') AND (method = 'bank') = (bank_reference IS NOT NULL)"
+            " AND (method = 'bank' OR kind = 'expense')",
             name=op.f("ck_disbursement_method"),
         ),
         sa.CheckConstraint(
@@ -639,7 +644,8 @@ def _create_disbursements() -> None:
         sa.Column("attached_by", sa.BigInteger(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "media_type IN ('application/pdf', 'image/png', 'image/jpeg', 'application/xml', 'application/ofd')",
+            "media_type IN ('application/pdf', 'image/png', 'image/jpeg', 'application/xml',"
+            " 'application/ofd')",
             name=op.f("ck_evidence_media_type"),
         ),
         sa.CheckConstraint(
@@ -714,7 +720,8 @@ def _create_fund_receipts() -> None:
             name=op.f("ck_fund_receipt_bank_reference"),
         ),
         sa.CheckConstraint(
-            "CASE WHEN in_return IS NULL THEN voucher_kind <> 'invoice' ELSE voucher_kind <> 'donation-receipt' END",
+            "CASE WHEN in_return IS NULL THEN voucher_kind <> 'invoice' ELSE voucher_kind <>"
+            " 'donation-receipt' END",
             name=op.f("ck_fund_receipt_price_is_no_gift"),
         ),
         sa.CheckConstraint(
@@ -860,7 +867,8 @@ def _create_write_offs() -> None:
         sa.Column("decided_by", sa.BigInteger(), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "(decided_at IS NULL) = (status = 'drafted') AND (decided_by IS NOT NULL) = (status <> 'drafted' AND rule_id IS NULL)",
+            "(decided_at IS NULL) = (status = 'drafted') AND (decided_by IS NOT NULL) ="
+            " (status <> 'drafted' AND rule_id IS NULL)",
             name=op.f("ck_write_off_decided"),
         ),
         sa.CheckConstraint(

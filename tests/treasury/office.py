@@ -1,6 +1,6 @@
 """The office: who asks for money out and back, and what the books say of it afterwards."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Barrier
@@ -15,6 +15,9 @@ from werkzeug.test import TestResponse
 from ledger import proof
 from tests.cast import Community
 from tests.ledger.till import ask, book, fee, settle_all
+
+Ask = tuple[str, str, Mapping[str, Any]]
+"""Who asks, at which path, for what."""
 
 
 @dataclass
@@ -56,7 +59,7 @@ class Office:
             f"/api/v1/{path}", query_string=query, headers=self.community.as_person(name)
         )
 
-    def at_once(self, asks: list[tuple[str, str, Mapping[str, Any]]]) -> list[int]:
+    def at_once(self, asks: Sequence[Ask]) -> list[int]:
         """All ask at one moment, each in a thread; the statuses they got, sorted."""
         start = Barrier(len(asks))
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.ledger.till import ask, postings
-from tests.treasury.office import Office
+from tests.treasury.office import Ask, Office
 
 PDF = base64.b64encode(b"%PDF-1.7 an invoice").decode()
 LAMPS = {
@@ -113,9 +113,7 @@ def test_two_people_and_every_step_once(funded: Office) -> None:
 
 def test_sixteen_approve_and_pay_at_once(funded: Office) -> None:
     path = drafted(funded)
-    approvals: list[tuple[str, str, dict[str, Any]]] = [
-        (name, f"{path}/approve", {}) for name in ("fay", "ada")
-    ] * 8
+    approvals: list[Ask] = [("fay", f"{path}/approve", {}), ("ada", f"{path}/approve", {})] * 8
     assert funded.at_once(approvals) == [200] + [409] * 15
     payments = [("fan", f"{path}/pay", {"bank_reference": f"B{n}"}) for n in range(16)]
     assert funded.at_once(payments) == [200] + [409] * 15

@@ -183,3 +183,35 @@ def test_not_more_than_the_book_has(october: Office) -> None:
     october.did("fay", f"disbursements/{bo['id']}/approve")
     answer = october.post("fay", f"disbursements/{fund['id']}/approve")
     assert (answer.status_code, answer.get_json()["available_fen"]) == (409, 2100)
+
+
+def test_a_late_fee_of_a_closed_month_stands_where_it_was_posted(october: Office) -> None:
+    bo = october.community.households["bo"]
+    close = "UPDATE period SET status = 'closed' WHERE month = '2026-10-01' RETURNING month"
+    assert len(ask(october.session, close)) == 1
+    changes = {"household_id": None, "occurred_at": OCTOBER}
+    october.charged(9, 100, owner_household_id=bo, **changes)
+    october.balances()
+    (before,) = october.get("bo", "owner-statements/2026-10").get_json()
+    assert before["closing_fen"] == 1400
+    whole = october.get("bo", f"owner-statements/2026-11/{bo}").get_json()
+    assert (whole["earned_fen"], whole["closing_fen"]) == (70, 1470)
+    assert [(line["occurred_on"], line["source_id"]) for line in whole["lines"]] == [
+        ("2026-10-10", 9)
+    ]
+
+
+def test_a_statement_adds_up_with_credits_and_payouts(october: Office) -> None:
+    bo = october.community.households["bo"]
+    (draft,) = october.did(
+        "fan", "disbursements/payouts", {"month": "2026-10", "minimum_fen": 1000}
+    )["drafted"]
+    october.did("fay", f"disbursements/{draft['id']}/approve")
+    october.did("fay", f"disbursements/{draft['id']}/pay", {"bank_reference": "B"})
+    october.did("olga", "refunds", {"charge_id": 1, "method": "cash", "reason": "车位不可用"})
+    october.balances()
+    whole = october.get("ava", f"owner-statements/2026-11/{bo}").get_json()
+    assert (whole["opening_fen"], whole["earned_fen"], whole["paid_out_fen"]) == (1400, -840, 1400)
+    assert whole["closing_fen"] == -840, "next month's share makes up for it"
+    assert whole["gross_fen"] == -1200
+    assert sum(line["owner_fen"] for line in whole["lines"]) == -840 - 1400

@@ -30,6 +30,10 @@ def test_part_in_cash_and_the_rest_into_the_balance(office: Office) -> None:
     assert (rest["amount_fen"], rest["household_id"]) == (501, ana)
     assert office.balances() == {CASH: 501, PREPAID: -501}
     assert office.get("ana", "balance").get_json()["balance_fen"] == 501
+    entries = office.get("ava", "ledger/entries", source="booking:1", book="owners").get_json()
+    assert [entry["source"].partition(":")[0] for entry in entries] == [
+        *("charge", "payment", "charge", "fee_refund", "charge", "fee_refund")
+    ]
     assert [row["id"] for row in office.get("ana", "refunds").get_json()] == [
         rest["id"],
         said["id"],
