@@ -145,7 +145,7 @@ def test_the_command_writes_the_same_and_tells_how_far_it_is(
     assert f"{count} of {count} entries, 100 %" in said.stderr
     assert list(tmp_path.iterdir()) == [out]
     wrong = app.test_cli_runner().invoke(
-        args=[*"export --from 2026-12-01 --to 2026-11-30 --format csv --out".split(), str(out)]
+        args=["export", "--from=2026-12-01", "--to=2026-11-30", "--format=csv", f"--out={out}"]
     )
     assert wrong.exit_code == 2
     assert out.read_bytes() == sent.get_data()
