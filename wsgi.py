@@ -29,6 +29,8 @@ import protocols.vzenith
 import publication.api
 import publication.corrections
 import publication.proof
+import reports.api
+import reports.command
 import sample
 import sharing.api
 from core import clock, health, http, limits, metrics
@@ -50,6 +52,7 @@ DOMAINS = (
     ledger.api,
     channels.api,
     publication.api,
+    reports.api,
 )
 
 migrate = Migrate(compare_type=True)
@@ -75,6 +78,7 @@ def register_domain(app: Flask, api: http.Api) -> None:
     api.register_blueprint(protocols.neutral.blueprint)
     app.register_blueprint(protocols.vzenith.blueprint)
     app.cli.add_command(sample.command)
+    app.cli.add_command(reports.command.command)
     ledger.payments.SOURCES["stay"] = charge_stay
     ledger.payments.ORDERS["wechat"] = channels.orders.ask
     channels.moves.let_settlement_know()

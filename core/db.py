@@ -123,6 +123,13 @@ def _begun(connection: Connection) -> Iterator[None]:
             connection.autocommit = False
 
 
+def snapshot() -> Session:
+    """A session of its own that reads all as of one instant; whoever asked for it closes it."""
+    return Session(
+        db.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    )
+
+
 def fetch_row(connection: Connection, statement: Statement) -> DictRow | None:
     """The one row a statement gives, or None, by the driver alone (the ORM costs more than SQL)."""
     with connection.cursor(row_factory=dict_row) as cursor:
@@ -176,5 +183,6 @@ __all__ = [
     "numbered",
     "pipeline",
     "send",
+    "snapshot",
     "swift",
 ]

@@ -8,13 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from core.spreadsheet import BOM, harmless
 from storage.rules import LockerRules
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A cell beginning so is a formula to a spreadsheet, whoever wrote it."""
-
-BOM = "\ufeff"
-"""Without it, spreadsheets read Chinese as something else."""
 
 STATES = {
     "free": "空闲",
@@ -127,9 +122,3 @@ def as_csv(rows: Iterable[Mapping[str, Any]], zone: ZoneInfo) -> str:
         ]
         table.writerow([harmless(cell) for cell in cells])
     return BOM + file.getvalue()
-
-
-def harmless(cell: object) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    shown = "" if cell is None else str(cell)
-    return f"'{shown}" if shown.startswith(FORMULA) else shown

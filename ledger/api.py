@@ -9,22 +9,17 @@ from flask_smorest.pagination import PaginationParameters
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from core import clock
-from core.app import settings
 from core.db import atomic, db
 from core.errors import invalid, not_found
 from core.idempotency import ONCE, once
 from identity.auth import current, requires
 from identity.models import ADMIN, AUDITOR, FINANCE, OPERATOR, RESIDENT, Person
-from ledger import charges, payments, proof, reports, seals, split_rules
+from ledger import charges, payments, proof, seals, split_rules
 from ledger.models import SplitRule
 from ledger.schemas import (
     AboutSchema,
-    AsOfSchema,
     BalanceSchema,
     ChargeSchema,
-    EntryFilterSchema,
-    EntrySchema,
     InclusionSchema,
     NewPaymentSchema,
     NewTopUpSchema,
@@ -32,7 +27,6 @@ from ledger.schemas import (
     ProofSchema,
     SplitRuleSchema,
     TopUpSchema,
-    TrialBalanceSchema,
     WhoseBalanceSchema,
 )
 from ledger.source_models import Charge, Payment
@@ -133,31 +127,6 @@ def top_up(body: dict[str, Any]) -> Response:
     return once(f"person:{taker}", body, 201, effect)
 
 
-@books.get("/trial-balance")
-@requires(*READERS)
-@books.arguments(AsOfSchema, location="query", unknown=None)
-@books.response(200, TrialBalanceSchema)
-def trial_balance(wanted: dict[str, Any]) -> reports.TrialBalance:
-    """Every account's balance at the end of a day, and what is still to be settled."""
-    today = clock.now().astimezone(settings().zone).date()
-    as_of = wanted.get("as_of", today)
-    return reports.trial_balance(db.session(), as_of, wanted.get("book"))
-
-
-@books.get("/entries")
-@requires(*READERS)
-@books.arguments(EntryFilterSchema, location="query", unknown=None)
-@books.response(200, EntrySchema(many=True))
-@books.paginate()
-def list_entries(
-    wanted: dict[str, Any], pagination_parameters: PaginationParameters
-) -> list[reports.BookedEntry]:
-    """Journal entries in the order they were recorded."""
-    query = reports.entries(reports.EntryFilter(**wanted))
-    found = _count_and_cut(query, pagination_parameters)
-    return reports.with_postings(db.session(), db.session.execute(found))
-
-
 @books.get("/entries/<int:entry_id>/proof")
 @requires(*READERS)
 @books.response(200, InclusionSchema)
@@ -174,7 +143,7 @@ def prove_entry(entry_id: int) -> seals.Inclusion:
 @books.response(200, ProofSchema)
 def verify() -> proof.Proof:
     """Recompute the books; every check names the first row that is wrong."""
-    return proof.at_one_instant(db.session())
+    return proof.at_one_instant()
 
 
 @books.get("/split-rules")
@@ -224,10 +193,6 @@ def _json(schema: type[Any], row: Any) -> dict[str, Any]:
 
 
 def _page(query: Select[Any], page: PaginationParameters) -> list[Any]:
-    return list(db.session.scalars(_count_and_cut(query, page)))
-
-
-def _count_and_cut(query: Select[*tuple[Any, ...]], page: PaginationParameters) -> Select[Any]:
     counted = select(func.count()).select_from(query.order_by(None).subquery())
     page.item_count = db.session.scalar(counted)
-    return query.offset(page.first_item).limit(page.page_size)
+    return list(db.session.scalars(query.offset(page.first_item).limit(page.page_size)))

@@ -121,7 +121,7 @@ def ask_to_close(session: Session, month: Month, person_id: int, reason: str | N
     Problem 409 `period-closing` or `period-closed`; `not-ready` with all that is in the way.
     """
     _expect(session, month, OPEN)
-    _refuse(blockers(session, month) + _unproved(session))
+    _refuse(blockers(session, month) + _unproved())
     return _event(session, month, CLOSING, person_id, reason)
 
 
@@ -134,7 +134,7 @@ def close(session: Session, month: Month, person_id: int, reason: str | None) ->
     _expect(session, month, CLOSING)
     _second_person(session, month, person_id)
     _refuse(blockers(session, month))
-    _refuse(_unproved(session))
+    _refuse(_unproved())
     return _event(session, month, CLOSED, person_id, reason)
 
 
@@ -232,9 +232,9 @@ def _waiting(session: Session, month: Month) -> list[Blocker]:
     ]
 
 
-def _unproved(session: Session) -> list[Blocker]:
+def _unproved() -> list[Blocker]:
     """The checks that fail, of all the books; read at one instant that sees what was locked."""
-    failed = [name for name, check in proof.at_one_instant(session).checks.items() if not check.ok]
+    failed = [name for name, check in proof.at_one_instant().checks.items() if not check.ok]
     return [Blocker(f"unproved: {name}", 1, "/api/v1/ledger/verify") for name in failed]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from core.db import snapshot
 from ledger import chain
 from ledger.accounts import (
     CASH,
@@ -275,13 +276,10 @@ def verify(session: Session, beside: Session | None = None) -> Proof:
     return Proof(entries | ours | others)
 
 
-def at_one_instant(session: Session) -> Proof:
-    """`verify` on connections of their own, which see what is committed now and nothing later."""
-    frozen = session.get_bind().engine.execution_options(
-        isolation_level="REPEATABLE READ", postgresql_readonly=True
-    )
-    with Session(frozen) as snapshot, Session(frozen) as beside:
-        return verify(snapshot, beside)
+def at_one_instant() -> Proof:
+    """`verify` on connections of its own, which see what is committed now and nothing later."""
+    with snapshot() as session, snapshot() as beside:
+        return verify(session, beside)
 
 
 @contextmanager

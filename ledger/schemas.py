@@ -15,9 +15,6 @@ from ledger.source_models import Payment
 
 ID = validate.Range(min=1, max=LARGEST_ID)
 DATE = validate.Range(min=date(2000, 1, 1), max=date(2099, 12, 31))
-SOURCE = validate.Regexp(
-    r"[a-z][a-z_-]{0,31}(:[0-9]{1,18})?\Z", error="a kind like charge, or one cause like stay:5"
-)
 BOOK = validate.OneOf([OWNERS, FUND, PROVIDER])
 LARGEST_TOP_UP_FEN = 10_000_000
 LARGEST_WEIGHT = 10_000
@@ -188,32 +185,6 @@ class SplitRuleSchema(Schema):
             raise ValidationError("only a private space has an owner to share with", "shares")
 
 
-class AsOfSchema(FilterSchema):
-    """A day, today if not given; a book, all if not given."""
-
-    as_of = fields.Date(validate=DATE)
-    book = fields.String(validate=BOOK)
-
-
-class AccountBalanceSchema(Schema):
-    """One account's balance, on the side it falls on."""
-
-    book = fields.String()
-    account = fields.String()
-    name = fields.String()
-    name_en = fields.String()
-    type = fields.String()
-    debit_fen = fields.Integer()
-    credit_fen = fields.Integer()
-
-
-class UnsettledSchema(Schema):
-    """What is not in the books yet."""
-
-    count = fields.Integer()
-    amount_fen = fields.Integer()
-
-
 class Hash(fields.Field[bytes]):
     """32 bytes as 64 hexadecimal digits."""
 
@@ -248,57 +219,6 @@ class InclusionSchema(Schema):
     leaf = Hash()
     path = fields.List(fields.Nested(StepSchema))
     day = fields.Nested(DaySchema)
-
-
-class TrialBalanceSchema(Schema):
-    """试算平衡表."""
-
-    as_of = fields.Date()
-    book = fields.String(allow_none=True)
-    rows = fields.List(fields.Nested(AccountBalanceSchema))
-    total_debit_fen = fields.Integer()
-    total_credit_fen = fields.Integer()
-    unsettled = fields.Nested(UnsettledSchema)
-    heads = fields.List(fields.Nested(DaySchema))
-
-
-class EntryFilterSchema(FilterSchema):
-    """Which entries; both dates are included, and are those of posting."""
-
-    since = fields.Date(data_key="from", validate=DATE)
-    until = fields.Date(data_key="to", validate=DATE)
-    account = fields.String(validate=validate.Length(min=1, max=16))
-    party = fields.String(validate=validate.Length(min=1, max=64))
-    source = fields.String(validate=SOURCE)
-    book = fields.String(validate=BOOK)
-
-
-class PostingSchema(Schema):
-    """分录; debit is positive. It names its split rule where the entry has several."""
-
-    account = fields.String()
-    party = fields.String(allow_none=True)
-    amount_fen = fields.Integer()
-    split_rule_id = fields.Integer(allow_none=True)
-
-
-class EntrySchema(Schema):
-    """凭证. Its hash is its leaf in its book's day; `sealed_day` is null until that is sealed."""
-
-    id = fields.Integer(attribute="entry.id")
-    book = fields.String(attribute="entry.book")
-    source = fields.Function(lambda row: f"{row.entry.source}:{row.entry.source_id}")
-    purpose = fields.String(attribute="entry.purpose")
-    occurred_on = fields.Date(attribute="entry.occurred_on")
-    posted_on = fields.Date(attribute="entry.posted_on")
-    recorded_at = Instant(attribute="entry.recorded_at")
-    memo = fields.String(attribute="entry.memo")
-    split_rule_id = fields.Integer(attribute="entry.split_rule_id", allow_none=True)
-    reverses_id = fields.Integer(attribute="entry.reverses_id", allow_none=True)
-    fingerprint = Hash(attribute="entry.fingerprint")
-    hash = Hash()
-    sealed_day = fields.Date(attribute="leaf.day", dump_default=None)
-    postings = fields.List(fields.Nested(PostingSchema))
 
 
 class CheckSchema(Schema):

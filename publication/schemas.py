@@ -3,7 +3,8 @@
 from marshmallow import fields, validate
 
 from core.http import Instant, Schema
-from ledger.schemas import FilterSchema, Hash, PostingSchema
+from ledger.schemas import FilterSchema, Hash
+from reports.schemas import PostingSchema
 
 REASON = validate.Length(min=1, max=200)
 MONTH = validate.Regexp(r"20[0-9]{2}-(0[1-9]|1[0-2])\Z", error="a month like 2026-11")
@@ -38,7 +39,7 @@ class BlockerSchema(Schema):
     look_at = fields.String()
 
 
-class PeriodSchema(Schema):
+class BookMonthSchema(Schema):
     """会计期间."""
 
     month = fields.Date(format="%Y-%m")
@@ -47,7 +48,7 @@ class PeriodSchema(Schema):
     events = fields.List(fields.Nested(PeriodEventSchema))
 
 
-class OnePeriodSchema(PeriodSchema):
+class OneBookMonthSchema(BookMonthSchema):
     """会计期间, with all that keeps it from closing now, but the proof."""
 
     blockers = fields.List(fields.Nested(BlockerSchema))

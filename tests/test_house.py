@@ -75,6 +75,7 @@ KNOWN_ONLY_TO = {
     "flask": [
         *("core/*.py", "*/*api.py", "protocols/*.py", "identity/auth.py"),
         "simulation/command.py",  # makes an app for its own database
+        "reports/command.py",  # runs in the app's context
     ],
     "werkzeug": ["core/*.py", "*/*api.py", "protocols/*.py"],
     "celery": ["workers/*.py"],
@@ -90,6 +91,7 @@ EDGES = [
     "protocols/*.py",
     "workers/tasks.py",
     "channels/sweeps.py",
+    "reports/command.py",
     "simulation/*.py",
 ]
 CALLERS_OF_ATOMIC = [*EDGES[1:], "core/db.py", "core/idempotency.py", "core/cli.py", "sample.py"]

@@ -97,13 +97,6 @@ def test_a_held_door_contradicts_nothing(community: Community) -> None:
     assert (row["state"], row["mismatch"], row["since"]) == ("held", False, None)
 
 
-@given(cell=st.text() | st.integers() | st.none())
-def test_a_cell_is_harmless_and_says_the_same(cell: object) -> None:
-    shown = worksheet.harmless(cell)
-    assert not shown.startswith(worksheet.FORMULA)
-    assert shown.removeprefix("'") == ("" if cell is None else str(cell)).removeprefix("'")
-
-
 @given(
     state=st.sampled_from(sorted(worksheet.STATES)),
     sensor=st.sampled_from(["empty", "occupied", None]),

@@ -95,6 +95,7 @@ def test_from_a_top_up_to_the_trial_balance(
         "type": "asset",
         "debit_fen": 1000,
         "credit_fen": 0,
+        "entries": "/api/v1/ledger/entries?account=1001&to=2026-11-23",
     }
     assert by_code["430101"]["credit_fen"] == 560 + 350
     proof = get("fan", "/ledger/verify").get_json()

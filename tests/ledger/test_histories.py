@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from ledger import proof, reports
+from ledger import proof
 from ledger.accounts import (
     CASH,
     FUND,
@@ -23,6 +23,7 @@ from ledger.accounts import (
     PROVIDER_RECEIVABLE,
     RECEIVABLE,
 )
+from reports.trial_balance import trial_balance
 from tests.ledger.till import NOON, Till, book, cash, fee, fill, open_till, seal_all, settle_all
 
 REFUSED = (
@@ -116,7 +117,7 @@ def test_any_history_settles_to_what_happened(session: Session) -> None:
 
 
 def _check(session: Session, model: Model) -> None:
-    trial = reports.trial_balance(session, NOON.date().replace(year=2099))
+    trial = trial_balance(session, NOON.date().replace(year=2099))
     net = {row.account: row.debit_fen - row.credit_fen for row in trial.rows}
     assert trial.total_debit_fen == trial.total_credit_fen
     for name in (OWNERS, FUND, PROVIDER):

@@ -9,7 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core.db import driver, send
-from ledger import charges, payments, proof, reports, settlement, split_rules
+from ledger import charges, payments, proof, settlement, split_rules
+from reports.report import Unsettled
+from reports.trial_balance import trial_balance
 from tests.ledger.till import (
     NOON,
     Till,
@@ -116,8 +118,8 @@ def test_an_entry_is_dated_in_the_community(session: Session, till: Till) -> Non
     book(session, fee(1, occurred_at=datetime(2026, 11, 30, 16, 30, tzinfo=UTC)))
     settle_all()
     assert ask(session, "SELECT DISTINCT occurred_on FROM journal_entry") == [(date(2026, 12, 1),)]
-    november = reports.trial_balance(session, date(2026, 11, 30), "owners")
-    december = reports.trial_balance(session, date(2026, 12, 1), "owners")
+    november = trial_balance(session, date(2026, 11, 30), "owners")
+    december = trial_balance(session, date(2026, 12, 1), "owners")
     assert (november.total_debit_fen, december.total_debit_fen) == (0, 800)
 
 
@@ -127,7 +129,7 @@ def test_what_cannot_be_posted_is_set_aside_alone(session: Session) -> None:
     assert settle_all() == 3
     assert aside(session) == [(1, "no-split-rule"), (2, "no-income-account")]
     assert postings(session, "payment", 1)
-    assert reports.trial_balance(session, NOON.date()).unsettled == reports.Unsettled(2, 1600)
+    assert trial_balance(session, NOON.date()).unsettled == Unsettled(2, 1600)
     assert settle_all() == 0
     vote(session)
     session.commit()

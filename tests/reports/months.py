@@ -19,36 +19,53 @@ HOSTILE = '=cmd|"/c calc"!A1; \\ (x) | 第二行\n* boo, leaf:00'
 """A memo as somebody unfriendly would word it."""
 
 
-def live_through(session: Session) -> Till:
+def live_through(session: Session, till: Till | None = None) -> Till:
     """Fees, payments, credits, top-ups and moves of September, October and November 2026.
 
-    Every month is settled on its 28th, November on the 23rd.
+    Each month is settled an hour after what happened in it.
     """
-    till = open_till(session)
+    till = till or open_till(session)
     vote(session, income="locker")
     session.commit()
-    late = {"occurred_at": SEPTEMBER}
-    book(session, fee(1, 801, **late), fee(2, 1000, household_id=till.ana, **late))
-    book(session, cash(till, 1, 801, **late))
-    _settle_at(SEPTEMBER)
-    then = {"occurred_at": OCTOBER}
+    moves.let_settlement_know()
+    with clock.at(SEPTEMBER):
+        _september(session, till, SEPTEMBER)
+    with clock.at(OCTOBER):
+        _october(session, till, OCTOBER)
+    with clock.at(NOVEMBER):
+        _november(session, till, NOVEMBER)
+    return till
+
+
+def _september(session: Session, till: Till, at: datetime) -> None:
+    then = {"occurred_at": at}
+    book(session, fee(1, 801, **then), fee(2, 1000, household_id=till.ana, **then))
+    book(session, cash(till, 1, 801, **then))
+    _settle_after(at)
+
+
+def _october(session: Session, till: Till, at: datetime) -> None:
+    then = {"occurred_at": at}
     fill(session, till, till.ana, 5000)
     book(session, fee(3, 1500, owner_household_id=till.bo, household_id=till.ana, **then))
     book(session, cash(till, 2, 1000, household_id=till.ana, method="balance", **then))
     book(session, fee(4, 333, income="locker", source="visit", **then))
-    atomic(moves.note, "surplus", "wechat", "W1", 500, OCTOBER, till.ana)
-    atomic(moves.note, "provider_fee", "wechat", "F1", 12, OCTOBER)
-    moves.let_settlement_know()
-    _settle_at(OCTOBER)
-    book(session, fee(3, -400, kind="credit", household_id=till.ana, owner_household_id=till.bo))
-    book(session, cash(till, 4, 333, source="visit"))
-    atomic(moves.note, "settlement_transfer", "wechat", "T1", 450, NOVEMBER)
+    atomic(moves.note, "surplus", "wechat", "W1", 500, at, till.ana)
+    atomic(moves.note, "provider_fee", "wechat", "payment:F1", 12, at)
+    _settle_after(at)
+
+
+def _november(session: Session, till: Till, at: datetime) -> None:
+    then = {"occurred_at": at}
+    of_bo = {"household_id": till.ana, "owner_household_id": till.bo}
+    book(session, fee(3, -400, kind="credit", **of_bo, **then))
+    book(session, cash(till, 4, 333, source="visit", **then))
+    atomic(moves.note, "settlement_transfer", "wechat", "bank:T1", 450, at)
     atomic(_spend)
-    _settle_at(NOVEMBER)
-    return till
+    _settle_after(at)
 
 
-def _settle_at(at: datetime) -> None:
+def _settle_after(at: datetime) -> None:
     with clock.at(at + timedelta(hours=1)):
         settle_all()
 

@@ -1,90 +1,16 @@
-"""What the books say: the trial balance from rollups, and the entries behind it."""
+"""凭证: the entries that fit a filter, each with its postings and its leaf."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, exists, or_, select, text
+from sqlalchemy import Select, exists, or_, select
 from sqlalchemy.orm import Session
 
-from core.app import settings
 from ledger import seals
 from ledger.models import EntryLeaf, JournalEntry, Posting
-from ledger.seals import Day
 from ledger.source_models import Charge, Payment
-
-# The month's rollup less its later postings: as of today these are few or none.
-BALANCES = text("""
-SELECT account.book, account.code AS account, account.name_zh AS name, account.name_en,
-    account.type,
-    (coalesce(rolled.fen, 0) - coalesce(later.fen, 0))::bigint AS net_fen
-FROM account
-LEFT JOIN (
-    SELECT account, sum(debit_fen - credit_fen) AS fen FROM account_month
-    WHERE month <= :as_of GROUP BY account
-) AS rolled ON rolled.account = account.code
-LEFT JOIN LATERAL (
-    SELECT sum(amount_fen) AS fen FROM posting
-    WHERE posting.account = account.code
-        AND posting.posted_on > :as_of AND posting.posted_on <= :month_end
-) AS later ON true
-WHERE (account.active OR rolled.fen IS NOT NULL)
-    AND account.book = coalesce(:book, account.book)
-ORDER BY account.code
-""")
-
-UNSETTLED = text("""
-SELECT count(*) AS count, coalesce(sum(abs(amount_fen)), 0)::bigint AS amount_fen FROM (
-    SELECT amount_fen, occurred_at FROM charge WHERE settled_at IS NULL
-    UNION ALL SELECT amount_fen, occurred_at FROM payment WHERE settled_at IS NULL
-    UNION ALL SELECT amount_fen, occurred_at FROM top_up WHERE settled_at IS NULL
-    UNION ALL SELECT amount_fen, occurred_at FROM channel_move WHERE settled_at IS NULL
-) AS waiting
-WHERE (occurred_at AT TIME ZONE :zone)::date <= :as_of
-""")
-
-
-@dataclass(frozen=True, slots=True)
-class AccountBalance:
-    """One account's balance, on the side it falls on."""
-
-    book: str
-    account: str
-    name: str
-    name_en: str
-    type: str
-    debit_fen: int
-    credit_fen: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unsettled:
-    """Charges, payments, top-ups and moves not in the books yet; fen summed without sign."""
-
-    count: int
-    amount_fen: int
-
-
-@dataclass(frozen=True, slots=True)
-class TrialBalance:
-    """试算平衡表 at the end of a day of the community, of one book or of all (`book` None)."""
-
-    as_of: date
-    book: str | None
-    rows: list[AccountBalance]
-    unsettled: Unsettled
-    heads: list[Day]
-
-    @property
-    def total_debit_fen(self) -> int:
-        """The sum of the debit balances."""
-        return sum(row.debit_fen for row in self.rows)
-
-    @property
-    def total_credit_fen(self) -> int:
-        """The sum of the credit balances."""
-        return sum(row.credit_fen for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +18,7 @@ class EntryFilter:
     """Which entries: `source` a kind (`charge`) or one cause (`stay:5`).
 
     Dates are inclusive, and those of posting: an entry is found in the period it stands in.
+    `known_at` leaves out what was recorded later.
     """
 
     since: date | None = None
@@ -100,6 +27,7 @@ class EntryFilter:
     party: str | None = None
     source: str | None = None
     book: str | None = None
+    known_at: datetime | None = None
 
 
 HEAD = JournalEntry.__table__.columns
@@ -128,29 +56,6 @@ class BookedEntry:
         ]
 
 
-def trial_balance(session: Session, as_of: date, book: str | None = None) -> TrialBalance:
-    """Every account's balance at the end of `as_of`, and what is still to be settled by then.
-
-    With the head of every book's chain, so that a printed report can be held against it.
-    """
-    values = {"as_of": as_of, "month_end": _month_end(as_of), "book": book}
-    rows = [
-        AccountBalance(
-            row.book,
-            row.account,
-            row.name,
-            row.name_en,
-            row.type,
-            debit_fen=max(row.net_fen, 0),
-            credit_fen=max(-row.net_fen, 0),
-        )
-        for row in session.execute(BALANCES, values)
-    ]
-    waiting = session.execute(UNSETTLED, {"as_of": as_of, "zone": settings().zone.key}).one()
-    heads = [day for day in seals.heads(session) if book in {None, day.book}]
-    return TrialBalance(as_of, book, rows, Unsettled(*waiting), heads)
-
-
 def entries(wanted: EntryFilter) -> Select[JournalEntry, EntryLeaf]:
     """The entries that fit, in the order they were recorded, each with its leaf."""
     query = (
@@ -162,6 +67,8 @@ def entries(wanted: EntryFilter) -> Select[JournalEntry, EntryLeaf]:
         query = query.where(JournalEntry.posted_on >= wanted.since)
     if wanted.until:
         query = query.where(JournalEntry.posted_on <= wanted.until)
+    if wanted.known_at:
+        query = query.where(JournalEntry.recorded_at <= wanted.known_at)
     if wanted.book:
         query = query.where(JournalEntry.book == wanted.book)
     if wanted.account or wanted.party:
@@ -200,7 +107,3 @@ def _caused_by(kind: str, number: int | None) -> Any:
             of_cause = of_cause.where(table.source_id == number)
         about.append((JournalEntry.source == name) & of_cause)
     return or_(direct, *about)
-
-
-def _month_end(day: date) -> date:
-    return (day.replace(day=1) + timedelta(days=31)).replace(day=1) - timedelta(days=1)

@@ -1,0 +1,454 @@
+"""The JSON of reports: what may be asked, and what every one of them says."""
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from channels.schemas import OrderSchema
+from core.http import Instant, Schema
+from ledger.accounts import FUND
+from ledger.schemas import (
+    BOOK,
+    DATE,
+    ID,
+    ChargeSchema,
+    DaySchema,
+    FilterSchema,
+    Hash,
+    PaymentSchema,
+)
+from reports.exports import MEDIA_TYPES
+
+SOURCE = validate.Regexp(
+    r"[a-z][a-z_-]{0,31}(:[0-9]{1,18})?\Z", error="a kind like charge, or one cause like stay:5"
+)
+CAUSE = validate.Regexp(r"[a-z][a-z_-]{0,31}:[0-9]{1,18}\Z", error="one cause like parcel:5")
+ACCOUNT = validate.Length(min=1, max=16)
+PARTY = validate.Length(min=1, max=64)
+MOST_YEARS = 10
+KNOWN = {"description": "only what was recorded by this instant"}
+
+
+class AsOfSchema(FilterSchema):
+    """A day, today if not given; a book, all if not given; an instant of knowledge, now if not."""
+
+    as_of = fields.Date(validate=DATE)
+    book = fields.String(validate=BOOK)
+    known_at = Instant(metadata=KNOWN)
+
+
+class PeriodSchema(FilterSchema):
+    """Days, both included: `to` today and `from` the first of its year, if not given."""
+
+    since = fields.Date(data_key="from", validate=DATE)
+    until = fields.Date(data_key="to", validate=DATE)
+
+    @validates_schema
+    def _in_order(self, data: dict[str, Any], **_: Any) -> None:
+        if "since" not in data or "until" not in data:
+            return
+        if data["since"] > data["until"]:
+            raise ValidationError("lies before the first day", "to")
+        if data["until"].year - data["since"].year > MOST_YEARS:
+            raise ValidationError(f"must follow the first day within {MOST_YEARS} years", "to")
+
+
+class BookPeriodSchema(PeriodSchema):
+    """Days of one book, or of all if not given."""
+
+    book = fields.String(validate=BOOK)
+    known_at = Instant(metadata=KNOWN)
+
+
+class ActivityFilterSchema(BookPeriodSchema):
+    """Days, and how to divide them."""
+
+    by = fields.String(load_default="month", validate=validate.OneOf(["month"]))
+
+
+class YearSchema(FilterSchema):
+    """A year, the present one if not given, of the micro-fund if no book is given."""
+
+    year = fields.Integer(validate=validate.Range(min=2001, max=2099))
+    book = fields.String(load_default=FUND, validate=BOOK)
+    known_at = Instant(metadata=KNOWN)
+
+
+class ExportFilterSchema(FilterSchema):
+    """Days, both included: from the first entry to today, if not given; and the kind of file."""
+
+    since = fields.Date(data_key="from", validate=DATE)
+    until = fields.Date(data_key="to", validate=DATE)
+    form = fields.String(
+        data_key="format", required=True, validate=validate.OneOf(list(MEDIA_TYPES))
+    )
+    book = fields.String(validate=BOOK)
+
+    @validates_schema
+    def _in_order(self, data: dict[str, Any], **_: Any) -> None:
+        if "since" in data and "until" in data and data["since"] > data["until"]:
+            raise ValidationError("lies before the first day", "to")
+
+
+class EntryFilterSchema(FilterSchema):
+    """Which entries; both dates are included, and are those of posting."""
+
+    since = fields.Date(data_key="from", validate=DATE)
+    until = fields.Date(data_key="to", validate=DATE)
+    account = fields.String(validate=ACCOUNT)
+    party = fields.String(validate=PARTY)
+    source = fields.String(validate=SOURCE)
+    book = fields.String(validate=BOOK)
+    known_at = Instant(metadata=KNOWN)
+
+
+class AccountFilterSchema(PeriodSchema):
+    """Days of an account, and of one party in it."""
+
+    party = fields.String(validate=PARTY)
+
+
+class PartyFilterSchema(PeriodSchema):
+    """Days of a party, and of one account."""
+
+    account = fields.String(validate=ACCOUNT)
+
+
+class TraceFilterSchema(FilterSchema):
+    """One thing to follow: an entry, a charge, a payment, a stay, or another cause."""
+
+    entry = fields.Integer(validate=ID)
+    charge = fields.Integer(validate=ID)
+    payment = fields.Integer(validate=ID)
+    stay = fields.Integer(validate=ID)
+    source = fields.String(validate=CAUSE)
+
+    @validates_schema
+    def _one_thing(self, data: dict[str, Any], **_: Any) -> None:
+        if len(data) != 1:
+            raise ValidationError("name exactly one thing", "entry")
+
+
+class UnsettledSchema(Schema):
+    """What is not in the books yet."""
+
+    count = fields.Integer()
+    amount_fen = fields.Integer()
+
+
+class ReportSchema(Schema):
+    """What every report carries; `known_at` is null when it says all that is known."""
+
+    as_of = fields.Date()
+    book = fields.String(allow_none=True)
+    known_at = Instant(allow_none=True)
+    unsettled = fields.Nested(UnsettledSchema)
+    heads = fields.List(fields.Nested(DaySchema))
+
+
+class PeriodReportSchema(ReportSchema):
+    """A report of days."""
+
+    since = fields.Date(data_key="from")
+    until = fields.Date(data_key="to")
+
+
+class AccountBalanceSchema(Schema):
+    """One account's balance, on the side it falls on."""
+
+    book = fields.String()
+    account = fields.String()
+    name = fields.String()
+    name_en = fields.String()
+    type = fields.String()
+    debit_fen = fields.Integer()
+    credit_fen = fields.Integer()
+    entries = fields.String(metadata={"description": "where its entries are listed"})
+
+
+class TrialBalanceSchema(ReportSchema):
+    """试算平衡表."""
+
+    rows = fields.List(fields.Nested(AccountBalanceSchema))
+    total_debit_fen = fields.Integer()
+    total_credit_fen = fields.Integer()
+
+
+class MonthFigureSchema(Schema):
+    """What an account earned or cost in a month."""
+
+    month = fields.Date(format="%Y-%m")
+    amount_fen = fields.Integer()
+    entries = fields.String()
+
+
+class ActivityRowSchema(Schema):
+    """An account of income or expense."""
+
+    book = fields.String()
+    account = fields.String()
+    name = fields.String()
+    name_en = fields.String()
+    type = fields.String()
+    restricted = fields.Boolean(metadata={"description": "限定性"})
+    total_fen = fields.Integer()
+    months = fields.List(fields.Nested(MonthFigureSchema))
+
+
+class ResultSchema(Schema):
+    """Income less expense."""
+
+    income_fen = fields.Integer()
+    expense_fen = fields.Integer()
+    surplus_fen = fields.Integer()
+
+
+class MonthResultSchema(ResultSchema):
+    """The result of a month."""
+
+    month = fields.Date(format="%Y-%m")
+    income_fen = fields.Integer(attribute="result.income_fen")
+    expense_fen = fields.Integer(attribute="result.expense_fen")
+    surplus_fen = fields.Integer(attribute="result.surplus_fen")
+
+
+class ActivityStatementSchema(PeriodReportSchema):
+    """业务活动表."""
+
+    rows = fields.List(fields.Nested(ActivityRowSchema))
+    months = fields.List(fields.Nested(MonthResultSchema))
+    restricted = fields.Nested(ResultSchema)
+    unrestricted = fields.Nested(ResultSchema)
+    total = fields.Nested(ResultSchema)
+
+
+class SheetLineSchema(Schema):
+    """An account's balance at the end of the day, and as the year began."""
+
+    account = fields.String()
+    name = fields.String()
+    name_en = fields.String()
+    restricted = fields.Boolean()
+    amount_fen = fields.Integer()
+    opening_fen = fields.Integer()
+    entries = fields.String()
+
+
+class SheetSchema(Schema):
+    """The balance sheet of one book."""
+
+    book = fields.String()
+    assets = fields.List(fields.Nested(SheetLineSchema))
+    liabilities = fields.List(fields.Nested(SheetLineSchema))
+    net_assets = fields.List(fields.Nested(SheetLineSchema))
+    earlier_surplus_fen = fields.Integer()
+    surplus_fen = fields.Integer(metadata={"description": "of this year so far"})
+    restricted_surplus_fen = fields.Integer(metadata={"description": "what of it is 限定性"})
+    total_assets_fen = fields.Integer()
+    total_liabilities_fen = fields.Integer()
+    total_net_assets_fen = fields.Integer()
+    balanced = fields.Boolean()
+
+
+class BalanceSheetSchema(ReportSchema):
+    """资产负债表."""
+
+    since = fields.Date(metadata={"description": "the first day of the year"})
+    books = fields.List(fields.Nested(SheetSchema))
+
+
+class FlowSchema(Schema):
+    """What an account brought in and took out."""
+
+    book = fields.String()
+    account = fields.String()
+    name = fields.String()
+    name_en = fields.String()
+    inflow_fen = fields.Integer()
+    outflow_fen = fields.Integer()
+    net_fen = fields.Integer()
+    entries = fields.String()
+
+
+class CashBalanceSchema(Schema):
+    """A cash account as the period began and ended."""
+
+    book = fields.String()
+    account = fields.String()
+    name = fields.String()
+    opening_fen = fields.Integer()
+    closing_fen = fields.Integer()
+
+
+class CashFlowSchema(PeriodReportSchema):
+    """现金流量表."""
+
+    rows = fields.List(fields.Nested(FlowSchema))
+    cash = fields.List(fields.Nested(CashBalanceSchema))
+    opening_fen = fields.Integer()
+    net_fen = fields.Integer()
+    closing_fen = fields.Integer()
+    explained = fields.Boolean()
+
+
+class RunningLineSchema(Schema):
+    """A posting, debit positive, and the balance after it."""
+
+    entry_id = fields.Integer()
+    book = fields.String()
+    posted_on = fields.Date()
+    occurred_on = fields.Date()
+    source = fields.String()
+    memo = fields.String()
+    account = fields.String()
+    party = fields.String(allow_none=True)
+    amount_fen = fields.Integer()
+    balance_fen = fields.Integer()
+
+
+class RunningSchema(PeriodReportSchema):
+    """明细账, a page of it; the sums are those of the whole period."""
+
+    account = fields.String(allow_none=True)
+    party = fields.String(allow_none=True)
+    opening_fen = fields.Integer()
+    debit_fen = fields.Integer()
+    credit_fen = fields.Integer()
+    closing_fen = fields.Integer()
+    rows = fields.List(fields.Nested(RunningLineSchema))
+
+
+class IncomeMonthSchema(Schema):
+    """A month's income beside last year's and the target."""
+
+    month = fields.Date(format="%Y-%m")
+    income_fen = fields.Integer()
+    last_year_fen = fields.Integer()
+    cumulative_fen = fields.Integer()
+    last_year_cumulative_fen = fields.Integer()
+    target_fen = fields.Integer(metadata={"description": "the even part of the year's so far"})
+    percent = fields.Float(metadata={"description": "of the year's target, reached so far"})
+
+
+class YearlyIncomeSchema(ReportSchema):
+    """Income by month."""
+
+    year = fields.Integer()
+    target_fen = fields.Integer()
+    months = fields.List(fields.Nested(IncomeMonthSchema))
+
+
+class DayLagSchema(Schema):
+    """How long a day's source rows waited."""
+
+    day = fields.Date()
+    count = fields.Integer()
+    p50_seconds = fields.Float()
+    p95_seconds = fields.Float()
+    max_seconds = fields.Float()
+
+
+class SettlementLagSchema(PeriodReportSchema):
+    """The days on which something was recorded."""
+
+    days = fields.List(fields.Nested(DayLagSchema))
+
+
+class PostingSchema(Schema):
+    """分录; debit is positive. It names its split rule where the entry has several."""
+
+    account = fields.String()
+    party = fields.String(allow_none=True)
+    amount_fen = fields.Integer()
+    split_rule_id = fields.Integer(allow_none=True)
+
+
+class EntrySchema(Schema):
+    """凭证. Its hash is its leaf in its book's day; `sealed_day` is null until that is sealed."""
+
+    id = fields.Integer(attribute="entry.id")
+    book = fields.String(attribute="entry.book")
+    source = fields.Function(lambda row: f"{row.entry.source}:{row.entry.source_id}")
+    purpose = fields.String(attribute="entry.purpose")
+    occurred_on = fields.Date(attribute="entry.occurred_on")
+    posted_on = fields.Date(attribute="entry.posted_on")
+    recorded_at = Instant(attribute="entry.recorded_at")
+    memo = fields.String(attribute="entry.memo")
+    split_rule_id = fields.Integer(attribute="entry.split_rule_id", allow_none=True)
+    reverses_id = fields.Integer(attribute="entry.reverses_id", allow_none=True)
+    fingerprint = Hash(attribute="entry.fingerprint")
+    hash = Hash()
+    sealed_day = fields.Date(attribute="leaf.day", dump_default=None)
+    postings = fields.List(fields.Nested(PostingSchema))
+    trace = fields.Function(lambda row: f"/api/v1/ledger/trace?entry={row.entry.id}")
+
+
+class TracedTopUpSchema(Schema):
+    """Money left with us against later fees."""
+
+    id = fields.Integer()
+    method = fields.String()
+    amount_fen = fields.Integer()
+    household_id = fields.Integer(allow_none=True)
+    company = fields.String(allow_none=True)
+    occurred_at = Instant()
+    settled_at = Instant(allow_none=True)
+
+
+class MoveSchema(Schema):
+    """Money at a provider that is no payment and no top-up."""
+
+    id = fields.Integer()
+    kind = fields.String()
+    channel = fields.String()
+    reference = fields.String()
+    amount_fen = fields.Integer()
+    occurred_at = Instant()
+    settled_at = Instant(allow_none=True)
+
+
+class BillLineSchema(Schema):
+    """What a provider's bill or the bank's statement says of it."""
+
+    id = fields.Integer()
+    import_id = fields.Integer()
+    channel = fields.String()
+    type = fields.String()
+    external_id = fields.String()
+    reference = fields.String()
+    amount_fen = fields.Integer()
+    fee_fen = fields.Integer()
+    on_day = fields.Date()
+    verdict = fields.String(allow_none=True)
+
+
+class InReportsSchema(Schema):
+    """A month of a book in whose reports the entries are."""
+
+    book = fields.String()
+    month = fields.Date(format="%Y-%m")
+    statement = fields.String()
+    trial_balance = fields.String()
+    export = fields.String()
+
+
+class CauseSchema(Schema):
+    """What it is all about; `url` where that can be read, null for what has no page."""
+
+    source = fields.String()
+    source_id = fields.Integer()
+    url = fields.String(allow_none=True)
+
+
+class TraceSchema(Schema):
+    """All that belongs together, from what happened to the reports."""
+
+    cause = fields.Nested(CauseSchema, allow_none=True)
+    charges = fields.List(fields.Nested(ChargeSchema))
+    payments = fields.List(fields.Nested(PaymentSchema))
+    top_ups = fields.List(fields.Nested(TracedTopUpSchema))
+    orders = fields.List(fields.Nested(OrderSchema))
+    moves = fields.List(fields.Nested(MoveSchema))
+    bill_lines = fields.List(fields.Nested(BillLineSchema))
+    entries = fields.List(fields.Nested(EntrySchema))
+    reports = fields.List(fields.Nested(InReportsSchema))
