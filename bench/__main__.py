@@ -1,11 +1,11 @@
-"""`python -m bench [gate|book|growth|lockers]`: all by default; exit 1 when a target is missed."""
+"""`python -m bench [name]`: one or, by default, all; exit code 1 when a target is missed."""
 
 import argparse
 import sys
 
-from bench import book, gate, growth, lockers
+from bench import book, gate, growth, lockers, reporting
 
-BENCHES = ("gate", "book", "growth", "lockers")
+BENCHES = ("gate", "book", "growth", "lockers", "reporting")
 
 
 def main() -> int:
@@ -25,6 +25,7 @@ def main() -> int:
         "book": lambda: book.run(asked.seconds, asked.rounds),
         "growth": lambda: growth.run(asked.past),
         "lockers": lambda: lockers.run(asked.seconds, asked.rounds),
+        "reporting": lambda: reporting.run(asked.rounds),
     }
     return max([runs[name]() for name in ([asked.bench] if asked.bench else BENCHES)])
 

@@ -82,6 +82,12 @@ def post(path: str, token: str, body: bytes, key: str | None = None) -> bytes:
     ).encode() + body
 
 
+def get(path: str, token: str) -> bytes:
+    """The bytes of a GET."""
+    head = f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n"
+    return head.encode()
+
+
 def drive(port: int, lists: Sequence[Sequence[Request]], expect: bytes) -> Run:
     """Send every list over a connection of its own, all at once, each request after its answer."""
     run = Run()

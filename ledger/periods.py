@@ -36,9 +36,9 @@ LATER = "SELECT max(month) AS month FROM period WHERE month > %(month)s AND stat
 WAITING = """
 SELECT count(*) FILTER (WHERE set_aside_reason IS NULL) AS unsettled,
     count(*) FILTER (WHERE set_aside_reason IS NOT NULL) AS set_aside
-FROM {table} AS source
+FROM {table} AS waiting
 WHERE settled_at IS NULL
-    AND coalesce((to_jsonb(source) ->> 'occurred_at')::timestamptz, '-infinity') < %(until)s
+    AND coalesce((to_jsonb(waiting) ->> 'occurred_at')::timestamptz, '-infinity') < %(until)s
 """
 UNSEALED = """
 SELECT count(*) AS count FROM unsealed JOIN journal_entry ON id = entry_id
@@ -251,6 +251,7 @@ def _event(
     )
     session.add(event)
     session.flush()
+    session.refresh(event)  # a trigger says whose word it answers
     return event
 
 

@@ -8,6 +8,7 @@ when it does: it goes to its own day, or to the next that is open.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -261,9 +262,15 @@ def _open_days(session: Session) -> Iterator[Day]:
     head = {row["book"]: row["head"] for row in rows(session, LAST_SEALS)}
     for row in rows(session, OPEN_DAYS):
         book, day, count = row["book"], row["day"], row["count"]
-        root, previous = merkle.root_of(split(row["leaves"])), head.get(book, GENESIS)
+        root, previous = _root_of(row["leaves"]), head.get(book, GENESIS)
         head[book] = merkle.head_of(previous, book, day, count, root)
         yield Day(book, day, count, root, previous, head[book], open=True)
+
+
+@lru_cache(maxsize=8)
+def _root_of(leaves: bytes) -> bytes:
+    """The root over leaves, remembered: every report asks for those of the open days."""
+    return merkle.root_of(split(leaves))
 
 
 def split(leaves: bytes) -> list[bytes]:

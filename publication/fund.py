@@ -11,7 +11,7 @@ from core import clock
 from core.app import settings
 from ledger.accounts import FUND, INCOMES
 from ledger.posting import rows
-from publication.publishing import YEARLY_TARGET_FEN
+from reports.target import YEARLY_TARGET_FEN
 
 MONTHS = """
 SELECT month, account.code AS account, name_zh AS name, name_en, type,

@@ -18,13 +18,13 @@ from ledger.models import Period
 from ledger.periods import Month
 from publication import corrections, known, publishing, telling
 from publication.schemas import (
+    BookMonthSchema,
     CorrectionNoteFilterSchema,
     CorrectionNoteSchema,
     EditionFilterSchema,
     KnownSchema,
     MaybeReasonSchema,
-    OnePeriodSchema,
-    PeriodSchema,
+    OneBookMonthSchema,
     ReversedSchema,
     WithReasonSchema,
 )
@@ -37,7 +37,7 @@ KEEPERS = (FINANCE, ADMIN)
 
 @books.get("/periods")
 @requires(*READERS)
-@books.response(200, PeriodSchema(many=True))
+@books.response(200, BookMonthSchema(many=True))
 @books.paginate()
 def list_periods(pagination_parameters: PaginationParameters) -> list[dict[str, Any]]:
     """Months, the newest first, and what was done to each."""
@@ -49,7 +49,7 @@ def list_periods(pagination_parameters: PaginationParameters) -> list[dict[str, 
 
 @books.get("/periods/<string:month>")
 @requires(*READERS)
-@books.response(200, OnePeriodSchema)
+@books.response(200, OneBookMonthSchema)
 def show_period(month: str) -> dict[str, Any]:
     """A month, and what keeps it from closing now."""
     found = db.session.get(Period, (of := periods.month_of(month)).first)
@@ -62,7 +62,7 @@ def show_period(month: str) -> dict[str, Any]:
 @books.post("/periods/<string:month>/close")
 @requires(*KEEPERS)
 @books.arguments(MaybeReasonSchema)
-@books.response(200, PeriodSchema)
+@books.response(200, BookMonthSchema)
 def ask_to_close(body: dict[str, str], month: str) -> dict[str, Any]:
     """Ask to close a month; 409 with all that is in the way. Another person approves."""
     return _moved(periods.ask_to_close, month, body.get("reason"))
@@ -71,7 +71,7 @@ def ask_to_close(body: dict[str, str], month: str) -> dict[str, Any]:
 @books.post("/periods/<string:month>/approve")
 @requires(*KEEPERS)
 @books.arguments(MaybeReasonSchema)
-@books.response(200, PeriodSchema)
+@books.response(200, BookMonthSchema)
 def close_and_publish(body: dict[str, str], month: str) -> dict[str, Any]:
     """Close a month that another person asked to close, and publish it."""
     return _moved(publishing.close_and_publish, month, body.get("reason"))
@@ -80,7 +80,7 @@ def close_and_publish(body: dict[str, str], month: str) -> dict[str, Any]:
 @books.post("/periods/<string:month>/withdraw")
 @requires(*KEEPERS)
 @books.arguments(WithReasonSchema)
-@books.response(200, PeriodSchema)
+@books.response(200, BookMonthSchema)
 def withdraw(body: dict[str, str], month: str) -> dict[str, Any]:
     """Give up a close that was asked for."""
     return _moved(periods.withdraw, month, body["reason"])
@@ -89,7 +89,7 @@ def withdraw(body: dict[str, str], month: str) -> dict[str, Any]:
 @books.post("/periods/<string:month>/reopen")
 @requires(*KEEPERS)
 @books.arguments(WithReasonSchema)
-@books.response(200, PeriodSchema)
+@books.response(200, BookMonthSchema)
 def ask_to_reopen(body: dict[str, str], month: str) -> dict[str, Any]:
     """Ask to reopen the last closed month, and say why. Another person approves."""
     return _moved(periods.ask_to_reopen, month, body["reason"])
@@ -98,7 +98,7 @@ def ask_to_reopen(body: dict[str, str], month: str) -> dict[str, Any]:
 @books.post("/periods/<string:month>/reopen/approve")
 @requires(*KEEPERS)
 @books.arguments(MaybeReasonSchema)
-@books.response(200, PeriodSchema)
+@books.response(200, BookMonthSchema)
 def reopen(body: dict[str, str], month: str) -> dict[str, Any]:
     """Reopen a month that another person asked to reopen; what was published stays."""
     return _moved(periods.reopen, month, body.get("reason"))
@@ -107,7 +107,7 @@ def reopen(body: dict[str, str], month: str) -> dict[str, Any]:
 @books.post("/periods/<string:month>/reopen/decline")
 @requires(*KEEPERS)
 @books.arguments(WithReasonSchema)
-@books.response(200, PeriodSchema)
+@books.response(200, BookMonthSchema)
 def decline(body: dict[str, str], month: str) -> dict[str, Any]:
     """Leave a month closed."""
     return _moved(periods.decline, month, body["reason"])

@@ -21,9 +21,7 @@ from publication.figures import Edition, edition
 from publication.models import Publication
 from publication.pack import FORMAT, as_json, detail_csv, figures_csv, readme, zipped
 from reports.journal_rows import chart_lines
-
-YEARLY_TARGET_FEN = 10_000_000
-"""100,000 CNY a year: what the community wants its micro-fund to earn."""
+from reports.target import YEARLY_TARGET_FEN
 
 
 def close_and_publish(

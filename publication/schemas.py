@@ -39,7 +39,7 @@ class BlockerSchema(Schema):
     look_at = fields.String()
 
 
-class PeriodSchema(Schema):
+class BookMonthSchema(Schema):
     """会计期间."""
 
     month = fields.Date(format="%Y-%m")
@@ -48,7 +48,7 @@ class PeriodSchema(Schema):
     events = fields.List(fields.Nested(PeriodEventSchema))
 
 
-class OnePeriodSchema(PeriodSchema):
+class OneBookMonthSchema(BookMonthSchema):
     """会计期间, with all that keeps it from closing now, but the proof."""
 
     blockers = fields.List(fields.Nested(BlockerSchema))

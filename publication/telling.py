@@ -21,11 +21,11 @@ def periods(session: Session, found: Sequence[Period]) -> list[dict[str, Any]]:
     events = months.events(session, wanted)
     names = _names(session, {e.person_id for told in events.values() for e in told})
     counted = (
-        select(Publication.month, func.count())
+        select(Publication.month, func.count().label("editions"))
         .where(Publication.month.in_(wanted))
         .group_by(Publication.month)
     )
-    editions = dict(session.execute(counted).tuples())
+    editions = {row.month: row.editions for row in session.execute(counted)}
     return [
         {
             "month": period.month,
@@ -77,4 +77,4 @@ def edition(row: Publication, *, corrected: bool) -> dict[str, Any]:
 
 def _names(session: Session, people: set[int]) -> dict[int, str]:
     query = select(Person.id, Person.name).where(Person.id.in_(people))
-    return dict(session.execute(query).tuples())
+    return {row.id: row.name for row in session.execute(query)}

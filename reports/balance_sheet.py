@@ -109,7 +109,7 @@ def _sheet(
                 restricted=row["restricted"],
                 amount_fen=side * net.get(row["code"], 0),
                 opening_fen=side * before.get(row["code"], 0),
-                entries=links.entries(row["code"], None, as_of, known_at=known.at),
+                entries=links.entries(row["code"], None, as_of, known.at),
             )
             for row in chart_
             if row["type"] == kind and (row["active"] or row["code"] in net)

@@ -107,7 +107,7 @@ def cash_flow(
         since=since,
         until=until,
         rows=[
-            _flow(row, lines[row["account"]], links.entries(row["account"], since, until))
+            _flow(row, lines[row["account"]], links.entries(row["account"], since, until, known.at))
             for row in rows(session, FLOWS, **values)
         ],
         cash=[

@@ -126,7 +126,7 @@ def _row(
 
 def _entries(code: str, month: date, since: date, until: date, known: Known) -> str:
     first, last = max(month, since), min(month_end(month), until)
-    return links.entries(code, first, last, known_at=known.at)
+    return links.entries(code, first, last, known.at)
 
 
 def _months(rows: Iterable[StatementRow], since: date, until: date) -> Iterator[MonthResult]:

@@ -55,7 +55,7 @@ def trial_balance(
             row["type"],
             debit_fen=max(net.get(row["code"], 0), 0),
             credit_fen=max(-net.get(row["code"], 0), 0),
-            entries=links.entries(row["code"], None, as_of, known_at=known.at),
+            entries=links.entries(row["code"], None, as_of, known.at),
         )
         for row in chart(session, book)
         if row["active"] or row["code"] in net

@@ -37,8 +37,9 @@ def get(lived: Community) -> Ask:
 
     def get(name: str, path: str, **query: Any) -> TestResponse:
         query = {"from" if key == "since" else key: value for key, value in query.items()}
+        address = f"/api/v1/ledger/{path}"
         headers = lived.as_person(name)
-        return lived.client.get(f"/api/v1/ledger/{path}", query_string=query, headers=headers)
+        return lived.client.get(address, query_string=query or None, headers=headers)
 
     return get
 

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 CELL = r"[A-Z]{1,3}[0-9]+"
-SUM = re.compile(rf"=SUM\(({CELL}:{CELL})\)")
+SUM = re.compile(rf"=SUM\(({CELL})(?::({CELL}))?\)")
 TERMS = re.compile(rf"([=+-])({CELL}|[0-9]+)")
 
 
@@ -14,7 +14,7 @@ def value(sheet: Any, place: str) -> float:
     if not isinstance(said, str):
         return float(said or 0)
     if summed := SUM.fullmatch(said):
-        cells = [cell for row in sheet[summed[1]] for cell in row]
+        cells = [cell for row in sheet[f"{summed[1]}:{summed[2] or summed[1]}"] for cell in row]
         return sum(value(sheet, cell.coordinate) for cell in cells)
     terms = TERMS.findall(said)
     assert "".join(sign + term for sign, term in terms) == said
