@@ -153,8 +153,6 @@ class BalanceSchema(Schema):
     balance_fen = fields.Integer()
 
 
-
-
 class Hash(fields.Field[bytes]):
     """32 bytes as 64 hexadecimal digits."""
 

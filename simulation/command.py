@@ -25,6 +25,7 @@ from core.embedded import DATABASE, Postgres
 from core.logs import start_logging
 from identity import passwords
 from simulation import invariants, month, picture
+from simulation.office import Office
 from simulation.play import play
 from simulation.tenpay import provider
 from simulation.world import World
@@ -65,7 +66,7 @@ def keep_books(first: date, seed: int, out: Path) -> int:
         say(f"a month of {days} days with seed {seed}")
         show = _progress(days, time.monotonic())
         played = play(days, seed, settings().zone, first_day=first, tenpay=tenpay, after_day=show)
-        figures = month.finance(app, tenpay, first, played.world.now, out)
+        figures = month.finance(Office(app, played.world.now), tenpay, first, out)
         picture.show_month(figures)
     say(f"papers are in {out}")
     return 1 if figures.wrong or played.world.tally.faults else 0

@@ -15,8 +15,6 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
-
 from core.app import settings
 from simulation import bill
 from simulation.bill import Papers, Planted
@@ -72,9 +70,9 @@ class Month:
         self.office.now = datetime.combine(day, time(hour), settings().zone)
 
 
-def finance(app: Flask, tenpay: Tenpay, first: date, began: datetime, out: Path) -> Figures:
+def finance(office: Office, tenpay: Tenpay, first: date, out: Path) -> Figures:
     """Do all that finance does about a month that the community lived; papers land in `out`."""
-    month = Month(first, Office(app, began), tenpay, out)
+    month = Month(first, office, tenpay, out)
     out.mkdir(parents=True, exist_ok=True)
     month.office.open()
     receive_and_spend(month)

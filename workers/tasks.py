@@ -9,7 +9,7 @@ from channels import moves, sweeps
 from channels import proof as channels_proof
 from core import clock
 from core.app import settings
-from core.db import atomic, db
+from core.db import atomic
 from core.idempotency import forget_before
 from couriers import accounts, contracts
 from ebikes import chargings
@@ -24,8 +24,8 @@ from lockers import watch as locker_watch
 from lockers.custody import Premises
 from parking import privacy
 from parking import proof as parking_proof
-from sharing import offers, waitlist, watch
 from publication import proof as publication_proof
+from sharing import offers, waitlist, watch
 from treasury import proof as treasury_proof
 from treasury import sources, write_offs
 

@@ -9,6 +9,7 @@ from flask import Flask
 
 from core.app import settings
 from simulation import month
+from simulation.office import Office
 from simulation.play import play
 from simulation.tenpay import provider
 from tests.flows.test_simulation import SMALL
@@ -23,7 +24,7 @@ def figures(app: Flask, tmp_path: Path) -> month.Figures:
     with provider() as tenpay:
         app.config["SETTINGS"] = replace(before, wechat=tenpay.merchant)
         lived = play(4, 7, before.zone, first_day=LAST_DAYS, size=SMALL, tenpay=tenpay)
-        found = month.finance(app, tenpay, OCTOBER, lived.world.now, tmp_path / "papers")
+        found = month.finance(Office(app, lived.world.now), tenpay, OCTOBER, tmp_path / "papers")
         app.config["SETTINGS"] = before
     assert lived.world.tally.faults == []
     return found

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from core import clock
 from core.app import settings
-from core.db import atomic, db
+from core.db import atomic
 from ledger import proof_reports
 from ledger.settlement import LAG
 from tests.cast import Community, found_community
