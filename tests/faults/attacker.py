@@ -179,6 +179,10 @@ LISTS = {
     "/api/v1/calendar": ("olga", ("year",)),
     "/api/v1/ledger/trial-balance": ("ava", ("as_of",)),
     "/api/v1/ledger/entries": ("ava", ("from", "to", "account", "party", "source", "page")),
+    "/api/v1/ledger/statement": ("ava", ("from", "to", "by", "book", "known_at")),
+    "/api/v1/ledger/accounts/1121": ("ava", ("from", "to", "party", "page")),
+    "/api/v1/ledger/trace": ("ava", ("entry", "stay", "source")),
+    "/api/v1/ledger/export": ("ava", ("from", "to", "format")),
     "/api/v1/ledger/split-rules": ("ava", ("page",)),
 }
 
