@@ -108,12 +108,12 @@ def _round(session: Session, served: Served, token: str, name: str) -> tuple[flo
     if name == "trial balance":
         by_sql, sql = _timed(lambda: rows(session, TRIAL_BALANCE, until=LAST))
         plain = {row["account"]: row["fen"] for row in by_sql}
-        rolled, rollups = _best(lambda: balances(session, LAST))
+        rolled, rollups = _usual(lambda: balances(session, LAST))
         assert rolled == plain
     else:
         by_sql, sql = _timed(lambda: rows(session, STATEMENT, since=FIRST, until=LAST))
         months = {(row["account"], row["month"]): row["fen"] for row in by_sql}
-        by_account, rollups = _best(lambda: by_month(session, FIRST, LAST))
+        by_account, rollups = _usual(lambda: by_month(session, FIRST, LAST))
         assert {key: by_account[key] for key in months} == months
     return sql, rollups, p50(_asked(served, token, name))
 
@@ -141,7 +141,7 @@ def _timed(ask: Callable[[], R]) -> tuple[R, float]:
     return answer, (time.perf_counter() - began) * 1000
 
 
-def _best(ask: Callable[[], R]) -> tuple[R, float]:
+def _usual(ask: Callable[[], R]) -> tuple[R, float]:
     """The median of as many times as over HTTP."""
     said = [_timed(ask) for _ in range(ASKED)]
     return said[0][0], statistics.median(took for _, took in said)

@@ -68,8 +68,9 @@ GROUP BY book.code, day ORDER BY book.code, day
 """
 
 LAST_SEALS = """
-SELECT DISTINCT ON (book) book, day, count, root, previous, head FROM day_seal
-ORDER BY book, day DESC
+SELECT seal.* FROM book CROSS JOIN LATERAL (
+    SELECT * FROM day_seal WHERE day_seal.book = book.code ORDER BY day DESC LIMIT 1
+) AS seal
 """
 
 SEALS = """

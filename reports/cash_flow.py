@@ -107,7 +107,11 @@ def cash_flow(
         since=since,
         until=until,
         rows=[
-            _flow(row, lines[row["account"]], links.entries(row["account"], since, until, known.at))
+            _flow(
+                row,
+                lines[row["account"]],
+                links.entries(row["account"], since, until, known.at, CASH),
+            )
             for row in rows(session, FLOWS, **values)
         ],
         cash=[

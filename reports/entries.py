@@ -18,7 +18,8 @@ class EntryFilter:
     """Which entries: `source` a kind (`charge`) or one cause (`stay:5`).
 
     Dates are inclusive, and those of posting: an entry is found in the period it stands in.
-    `known_at` leaves out what was recorded later.
+    `known_at` leaves out what was recorded later; `against` is how the code of an account begins
+    that is posted in the same entry.
     """
 
     since: date | None = None
@@ -28,6 +29,7 @@ class EntryFilter:
     source: str | None = None
     book: str | None = None
     known_at: datetime | None = None
+    against: str | None = None
 
 
 HEAD = JournalEntry.__table__.columns
@@ -71,6 +73,9 @@ def entries(wanted: EntryFilter) -> Select[JournalEntry, EntryLeaf]:
         query = query.where(JournalEntry.recorded_at <= wanted.known_at)
     if wanted.book:
         query = query.where(JournalEntry.book == wanted.book)
+    if wanted.against:
+        beside = select(Posting).where(Posting.entry_id == JournalEntry.id)
+        query = query.where(beside.where(Posting.account.startswith(wanted.against)).exists())
     if wanted.account or wanted.party:
         posted = select(Posting).where(Posting.entry_id == JournalEntry.id)
         if wanted.account:

@@ -17,6 +17,7 @@ from ledger.schemas import (
     Hash,
     PaymentSchema,
 )
+from reports import links
 from reports.exports import MEDIA_TYPES
 
 SOURCE = validate.Regexp(
@@ -100,6 +101,10 @@ class EntryFilterSchema(FilterSchema):
     source = fields.String(validate=SOURCE)
     book = fields.String(validate=BOOK)
     known_at = Instant(metadata=KNOWN)
+    against = fields.String(
+        validate=validate.Regexp(r"[0-9]{1,16}\Z", error="how the code of an account begins"),
+        metadata={"description": "how the code of another account of the entry begins"},
+    )
 
 
 class AccountFilterSchema(PeriodSchema):
@@ -304,6 +309,7 @@ class RunningLineSchema(Schema):
     party = fields.String(allow_none=True)
     amount_fen = fields.Integer()
     balance_fen = fields.Integer()
+    trace = fields.Function(lambda row: links.trace(row.entry_id))
 
 
 class RunningSchema(PeriodReportSchema):
@@ -328,6 +334,7 @@ class IncomeMonthSchema(Schema):
     last_year_cumulative_fen = fields.Integer()
     target_fen = fields.Integer(metadata={"description": "the even part of the year's so far"})
     percent = fields.Float(metadata={"description": "of the year's target, reached so far"})
+    statement = fields.String()
 
 
 class YearlyIncomeSchema(ReportSchema):
@@ -380,7 +387,7 @@ class EntrySchema(Schema):
     hash = Hash()
     sealed_day = fields.Date(attribute="leaf.day", dump_default=None)
     postings = fields.List(fields.Nested(PostingSchema))
-    trace = fields.Function(lambda row: f"/api/v1/ledger/trace?entry={row.entry.id}")
+    trace = fields.Function(lambda row: links.trace(row.entry.id))
 
 
 class TracedTopUpSchema(Schema):

@@ -6,7 +6,8 @@ from itertools import accumulate
 
 from sqlalchemy.orm import Session
 
-from reports.balances import ALL, Known, by_month, chart
+from reports import links
+from reports.balances import ALL, Known, by_month, chart, month_end
 from reports.report import Report, stamp
 
 YEARLY_TARGET_FEN = 10_000_000
@@ -24,6 +25,7 @@ class IncomeMonth:
     last_year_cumulative_fen: int
     target_fen: int
     permille: int
+    statement: str
 
     @property
     def percent(self) -> float:
@@ -55,6 +57,7 @@ def yearly_income(
             last_year_cumulative_fen=earned_then,
             target_fen=YEARLY_TARGET_FEN * number // 12,
             permille=earned * 1000 // YEARLY_TARGET_FEN,
+            statement=_statement(book, date(year, number, 1), known),
         )
         for number, earned, earned_then in zip(
             range(1, 13), accumulate(ours), accumulate(theirs), strict=True
@@ -66,6 +69,10 @@ def yearly_income(
         target_fen=YEARLY_TARGET_FEN,
         months=months,
     )
+
+
+def _statement(book: str, month: date, known: Known) -> str:
+    return links.statement(book, month, month_end(month), known.at)
 
 
 def _by_month(session: Session, year: int, as_of: date, book: str, known: Known) -> list[int]:

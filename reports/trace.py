@@ -12,6 +12,7 @@ from channels.models import BillLine, ChannelMove, PaymentOrder, PaymentRefund
 from core.errors import not_found
 from ledger.models import EntryLeaf, JournalEntry
 from ledger.source_models import Charge, Payment, TopUp
+from reports import links
 from reports.balances import month_end
 from reports.entries import BookedEntry, with_postings
 
@@ -47,22 +48,17 @@ class InReports:
     @property
     def statement(self) -> str:
         """The month's 业务活动表."""
-        return f"/api/v1/ledger/statement?book={self.book}&{self._days}"
+        return links.statement(self.book, self.month, month_end(self.month))
 
     @property
     def trial_balance(self) -> str:
         """The balances as the month ended."""
-        as_of = month_end(self.month)
-        return f"/api/v1/ledger/trial-balance?book={self.book}&as_of={as_of}"
+        return links.trial_balance(self.book, month_end(self.month))
 
     @property
     def export(self) -> str:
         """The month's postings."""
-        return f"/api/v1/ledger/export?format=csv&book={self.book}&{self._days}"
-
-    @property
-    def _days(self) -> str:
-        return f"from={self.month}&to={month_end(self.month)}"
+        return links.export(self.book, self.month, month_end(self.month))
 
 
 @dataclass(slots=True)

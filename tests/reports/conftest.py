@@ -39,7 +39,7 @@ def get(lived: Community) -> Ask:
         query = {"from" if key == "since" else key: value for key, value in query.items()}
         address = f"/api/v1/ledger/{path}"
         headers = lived.as_person(name)
-        return lived.client.get(address, query_string=query or None, headers=headers)
+        return lived.client.get(address, query_string=query or None, headers=headers, buffered=True)
 
     return get
 

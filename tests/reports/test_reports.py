@@ -195,6 +195,7 @@ def test_income_beside_last_year_and_the_target(
         "last_year_cumulative_fen": 5_000_000,
         "target_fen": 9_166_666,
         "percent": 0.0,
+        "statement": "/api/v1/ledger/statement?book=fund&from=2026-11-01&to=2026-11-30",
     }
     assert report("income", year=2025)["months"][11]["percent"] == 50.0
 
@@ -242,6 +243,8 @@ def test_every_figure_leads_to_its_entries(get: Ask, report: Report) -> None:
         sign = -1 if row["type"] == "income" else 1
         for month in row["months"]:
             assert summed(month["entries"], row["account"]) == sign * month["amount_fen"]
+    for row in report("cash-flow", **THREE)["rows"]:
+        assert summed(row["entries"], row["account"]) == -row["net_fen"]
     then = (OCTOBER + timedelta(hours=2)).isoformat()
     for known in ({}, {"known_at": then}):
         for row in report("trial-balance", as_of="2026-11-30", **known)["rows"]:
