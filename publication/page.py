@@ -79,7 +79,8 @@ def picture(figures: Mapping[str, Any]) -> str:
                 f' fill="{colour}"><title>{title}</title></rect>'
             )
         bars.append(f'<text x="{left}" y="{GROUND + 14}">{month[2:]}</text>')
-        bars.append(f'<text x="{left}" y="{ground - 3}">{yuan(tops[place])}</text>')
+        if tops[place]:
+            bars.append(f'<text x="{left}" y="{ground - 3}">{yuan(tops[place])}</text>')
     key = [
         f'<text x="{(n % 4) * 180 + 12}" y="{GROUND + 32 + n // 4 * 14}" fill="{colour}">■ '
         f"{escape(line['name_zh'])}</text>"

@@ -198,7 +198,7 @@ def downgrade() -> None:
         DROP TRIGGER appears ON period
     """)
     if _is_there(APP):
-        op.execute(f"GRANT INSERT, UPDATE (status) ON period TO {APP}")
+        op.execute(f"GRANT INSERT ON period TO {APP}")
     for table in TABLES:
         op.drop_table(table)
     for function in FUNCTIONS:
@@ -211,7 +211,7 @@ def _grant() -> None:
     if _is_there(APP):
         op.execute(f"""
             REVOKE INSERT, UPDATE, DELETE ON {names} FROM {APP};
-            REVOKE INSERT, UPDATE (status) ON period FROM {APP};
+            REVOKE INSERT ON period FROM {APP};
             GRANT INSERT ON period_event, reversal, publication TO {APP};
             GRANT UPDATE (reason, figures, published_by, published_at) ON correction TO {APP}
         """)
