@@ -9,11 +9,13 @@ from core import clock
 from ledger import settlement
 from ledger.posting import rows
 
-OF_TABLE = """
-SELECT '{0}' AS of, count(*) FILTER (WHERE set_aside_reason IS NULL) AS waiting,
-    count(*) FILTER (WHERE set_aside_reason IS NOT NULL) AS aside,
+UNSETTLED = """
+SELECT name AS of, count(id) FILTER (WHERE set_aside_reason IS NULL) AS waiting,
+    count(id) FILTER (WHERE set_aside_reason IS NOT NULL) AS aside,
     min(recorded_at) FILTER (WHERE set_aside_reason IS NULL) AS oldest
-FROM {0} WHERE settled_at IS NULL
+FROM unnest(%(tables)s::text[]) AS name
+LEFT JOIN source_row ON of_table = name AND settled_at IS NULL
+GROUP BY name ORDER BY name
 """
 NEWEST = "SELECT ok, finished_at FROM proof_report ORDER BY day DESC LIMIT 1"
 
@@ -24,8 +26,7 @@ def read(session: Session) -> Iterable[Metric]:
     waiting = _by_table("huilin_settlement_waiting", "Source rows that are not settled yet")
     oldest = _by_table("huilin_settlement_oldest_seconds", "Age of the oldest of them")
     aside = _by_table("huilin_settlement_set_aside", "Source rows that settlement set aside")
-    every = " UNION ALL ".join(OF_TABLE.format(table) for table in settlement.tables())
-    for row in rows(session, every):
+    for row in rows(session, UNSETTLED, tables=list(settlement.tables())):
         age = (now - row["oldest"]).total_seconds() if row["oldest"] else 0.0
         waiting.add_metric([row["of"]], row["waiting"])
         oldest.add_metric([row["of"]], max(0.0, age))

@@ -21,7 +21,6 @@ from core.errors import Problem, not_found
 from ledger import proof
 from ledger.models import Period, PeriodEvent
 from ledger.posting import execute, rows
-from ledger.settlement import FURTHER
 
 CLOSING, WITHDRAWN, CLOSED = "closing", "withdrawn", "closed"
 REOPENING, DECLINED, REOPENED = "reopening", "declined", "reopened"
@@ -36,9 +35,7 @@ LATER = "SELECT max(month) AS month FROM period WHERE month > %(month)s AND stat
 WAITING = """
 SELECT count(*) FILTER (WHERE set_aside_reason IS NULL) AS unsettled,
     count(*) FILTER (WHERE set_aside_reason IS NOT NULL) AS set_aside
-FROM {table} AS waiting
-WHERE settled_at IS NULL
-    AND coalesce((to_jsonb(waiting) ->> 'occurred_at')::timestamptz, '-infinity') < %(until)s
+FROM source_row WHERE settled_at IS NULL AND occurred_at < %(until)s
 """
 UNSEALED = """
 SELECT count(*) AS count FROM unsealed JOIN journal_entry ON id = entry_id
@@ -221,14 +218,11 @@ def _refuse(found: list[Blocker]) -> None:
 
 def _waiting(session: Session, month: Month) -> list[Blocker]:
     """Source rows that occurred by the month's end and are not in the books."""
-    unsettled = set_aside = 0
-    for table in ("charge", "payment", "top_up", *FURTHER):
-        row = rows(session, WAITING.format(table=table), until=month.ends_at)[0]
-        unsettled += row["unsettled"]
-        set_aside += row["set_aside"]
+    found = rows(session, WAITING, until=month.ends_at)[0]
+    at = f"/api/v1/ledger/trial-balance?as_of={month.last}"
     return [
-        Blocker("unsettled", unsettled, f"/api/v1/ledger/trial-balance?as_of={month.last}"),
-        Blocker("set-aside", set_aside, "/api/v1/ledger/set-aside"),
+        Blocker("unsettled", found["unsettled"], at),
+        Blocker("set-aside", found["set_aside"], "/api/v1/ledger/set-aside"),
     ]
 
 

@@ -13,14 +13,11 @@ from ledger.posting import execute, rows
 
 log = structlog.get_logger()
 
-OF_TABLE = """
-SELECT '{0}' AS "table", id, set_aside_reason AS reason, amount_fen, occurred_at, recorded_at
-FROM {0} WHERE settled_at IS NULL AND set_aside_reason IS NOT NULL
-"""
-
 PAGE = """
-SELECT found.*, count(*) OVER () AS total FROM ({0}) AS found
-WHERE reason = coalesce(%(reason)s, reason)
+SELECT of_table AS "table", id, set_aside_reason AS reason, amount_fen, occurred_at, recorded_at,
+    count(*) OVER () AS total
+FROM source_row WHERE settled_at IS NULL AND set_aside_reason IS NOT NULL
+    AND set_aside_reason = coalesce(%(reason)s, set_aside_reason)
 ORDER BY recorded_at, "table", id LIMIT %(limit)s OFFSET %(offset)s
 """
 
@@ -34,8 +31,7 @@ def found(
     session: Session, reason: str | None, limit: int, offset: int
 ) -> tuple[int, Sequence[DictRow]]:
     """How many rows are set aside, for this reason if given, and a page of them, oldest first."""
-    every = " UNION ALL ".join(OF_TABLE.format(table) for table in settlement.tables())
-    page = rows(session, PAGE.format(every), reason=reason, limit=limit, offset=offset)
+    page = rows(session, PAGE, reason=reason, limit=limit, offset=offset)
     return (page[0]["total"] if page else 0), page
 
 

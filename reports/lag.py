@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from core.app import settings
 from ledger.posting import rows
 from reports.balances import ALL
-from reports.report import SOURCES, Report, stamp
+from reports.report import Report, stamp
 
 LAG = """
 SELECT (recorded_at AT TIME ZONE %(zone)s)::date AS day, count(*) AS count,
@@ -18,7 +18,7 @@ SELECT (recorded_at AT TIME ZONE %(zone)s)::date AS day, count(*) AS count,
 FROM (
     SELECT recorded_at,
         round(extract(epoch FROM settled_at - recorded_at), 3)::float AS seconds
-    FROM ({sources}) AS source
+    FROM source_row
     WHERE settled_at IS NOT NULL
         AND recorded_at >= %(since)s::timestamp AT TIME ZONE %(zone)s
         AND recorded_at < (%(until)s::date + 1)::timestamp AT TIME ZONE %(zone)s
@@ -49,8 +49,7 @@ class SettlementLag(Report):
 
 def settlement_lag(session: Session, since: date, until: date) -> SettlementLag:
     """How long what was recorded from `since` to `until`, both included, waited."""
-    sql = LAG.format(sources=" UNION ALL ".join(SOURCES.values()))
-    found = rows(session, sql, zone=settings().zone.key, since=since, until=until)
+    found = rows(session, LAG, zone=settings().zone.key, since=since, until=until)
     return SettlementLag(
         **stamp(session, until, None, ALL),
         since=since,

@@ -12,18 +12,9 @@ from ledger.posting import rows
 from ledger.seals import Day
 from reports.balances import Known
 
-SOURCES = {
-    table: f"SELECT amount_fen, occurred_at, recorded_at, settled_at FROM {table}"  # noqa: S608
-    for table in ("charge", "payment", "top_up", "channel_move", "fee_refund", "fund_receipt")
-} | {
-    "disbursement": "SELECT amount_fen, paid_at AS occurred_at, paid_at AS recorded_at, settled_at"
-    " FROM disbursement WHERE status = 'paid'"
-}
-"""Each table of source rows: what of it is meant for the books, with the instants that matter."""
-
 UNSETTLED = """
 SELECT count(*) AS count, coalesce(sum(abs(amount_fen)), 0)::bigint AS amount_fen
-FROM ({sources}) AS waiting WHERE (occurred_at AT TIME ZONE %(zone)s)::date <= %(as_of)s
+FROM source_row WHERE (occurred_at AT TIME ZONE %(zone)s)::date <= %(as_of)s AND {when}
 """
 NOW = "settled_at IS NULL"
 THEN = """recorded_at <= %(known_at)s AND (settled_at IS NULL OR settled_at > %(known_at)s)"""
@@ -65,12 +56,7 @@ def stamp(session: Session, as_of: date, book: str | None, known: Known) -> dict
 
 def unsettled(session: Session, as_of: date, known: Known) -> Unsettled:
     """What happened up to `as_of` and is not in the books, or was not by then."""
-    when = THEN if known.at else NOW
-    waiting = (
-        f"SELECT * FROM ({sql}) AS {table} WHERE {when}"  # noqa: S608 - of our own words
-        for table, sql in SOURCES.items()
-    )
-    sql = UNSETTLED.format(sources=" UNION ALL ".join(waiting))
+    sql = UNSETTLED.format(when=THEN if known.at else NOW)
     values = {"as_of": as_of, "zone": settings().zone.key, "known_at": known.at}
     return Unsettled(**rows(session, sql, **values)[0])
 

@@ -3,9 +3,9 @@
 from channels.sweeps import place_orders
 from core import clock
 from ledger.periods import blockers, month_of
+from simulation.papers import Deal, wechat
 from tests.cast import NOON
 from tests.channels.counter import Counter
-from tests.channels.papers import Deal, wechat
 from tests.channels.test_reconciliation import bring, paid, tasks
 from tests.ledger.till import seal_all, settle_all
 
