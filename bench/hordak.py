@@ -8,7 +8,6 @@ import subprocess
 import sys
 import venv
 from collections.abc import Iterable
-from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict

@@ -172,7 +172,7 @@ _app: Flask
 
 
 def _begin(database_url: str) -> None:
-    global _app  # noqa: PLW0603 - a process has one
+    global _app
     _app = quiet_app(database_url)
     gc.collect()
     gc.freeze()
