@@ -63,7 +63,7 @@ def _verify(postings: int) -> int:
     with Session(db.engine) as session:
         found = timed("entries walked and hashed", lambda: chain.look(session))
         timed("balances", partial(chain.balances, session, found))
-        timed("trees and heads", partial(chain.chain, session, found))
+        timed("trees and heads", lambda: chain.trees(session))
         for name, check in proof.CHECKS.items():
             timed(name, partial(check, session))
     said, best = "", 1e9

@@ -62,8 +62,15 @@ FROM journal_entry AS e LEFT JOIN entry_leaf AS leaf ON leaf.entry_id = e.id
 WHERE e.id = %(entry_id)s
 """
 
-ROOM = "SELECT set_config('work_mem', '64MB', true)"
-"""Enough for what is laid beside each other to stay in memory."""
+ROOM = """
+SELECT set_config('work_mem', '64MB', true),
+    set_config('max_parallel_workers_per_gather', '0', true)
+"""
+"""Enough for what is laid beside each other to stay in memory; and no helpers, for the walk and
+the other checks keep two processors busy already, and each helper would add up every entry."""
+
+IN_ORDER = "SELECT set_config('enable_hashjoin', %(hashing)s, true)"
+"""Entries, postings and leaves are read side by side in the order of their keys: none is kept."""
 
 FORGOTTEN = """
 SELECT min(id) AS id, count(*) AS broken FROM journal_entry
@@ -99,7 +106,10 @@ class Found(NamedTuple):
 def look(session: Session) -> Found:
     """Every entry with its postings, once: whether it is whole, and what was sealed."""
     rows(session, ROOM)
-    return Found(**rows(session, ENTRIES)[0])
+    rows(session, IN_ORDER, hashing="off")
+    found = Found(**rows(session, ENTRIES)[0])
+    rows(session, IN_ORDER, hashing="on")
+    return found
 
 
 def balances(session: Session, found: Found) -> Check:
@@ -113,12 +123,8 @@ def balances(session: Session, found: Found) -> Check:
     return Check(True, "every entry balances")
 
 
-def chain(session: Session, found: Found) -> Check:
-    """No entry was altered, none is without a leaf, and every day's root and head are right."""
-    if found.altered:
-        row = rows(session, ENTRY, entry_id=found.first_altered)[0]
-        said = f"{_named(row)} or its leaf was altered; {found.altered} in all"
-        return Check(False, said)
+def trees(session: Session) -> Check:
+    """None is without a leaf, and every day's root and head are those of its leaves."""
     for row in rows(session, FORGOTTEN):
         if row["broken"]:
             return Check(False, f"{row['broken']} entries without a leaf, first {row['id']}")
@@ -126,10 +132,19 @@ def chain(session: Session, found: Found) -> Check:
         heads = dict(_days(session))
     except BrokenError as error:
         return Check(False, str(error))
-    waiting = found.entries - found.leaves
-    told = [f"{found.leaves} entries sealed, {waiting} waiting"]
-    told += [f"head of {book} {head.hex()}" for book, head in heads.items()]
-    return Check(True, ", ".join(told))
+    return Check(True, ", ".join(f"head of {book} {head.hex()}" for book, head in heads.items()))
+
+
+def chain(session: Session, found: Found, grown: Check) -> Check:
+    """No entry was altered, and the trees that were `grown` are right."""
+    if found.altered:
+        row = rows(session, ENTRY, entry_id=found.first_altered)[0]
+        said = f"{_named(row)} or its leaf was altered; {found.altered} in all"
+        return Check(False, said)
+    if not grown.ok:
+        return grown
+    counted = f"{found.leaves} entries sealed, {found.entries - found.leaves} waiting"
+    return Check(True, ", ".join(filter(None, (counted, grown.detail))))
 
 
 class BrokenError(Exception):

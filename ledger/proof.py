@@ -297,10 +297,11 @@ def verify(session: Session, beside: Session | None = None) -> Proof:
     with _walk(session, beside) as walked:
         ours = {name: check(session) for name, check in CHECKS.items()}
         others = {name: check(session) for name, check in OTHERS.items()}
+        grown = chain.trees(session)
         found = walked()
     entries = {
         "balances": chain.balances(session, found),
-        "chain": chain.chain(session, found),
+        "chain": chain.chain(session, found, grown),
     }
     return Proof(entries | ours | others)
 
