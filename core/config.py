@@ -41,6 +41,10 @@ class Settings:
     retention_days: int = 365
     picture_retention_days: int = 30
     wechat: WeChatPay | None = None
+    owner_url: str | None = None
+    """Who migrates, when that is another role than the app's."""
+    steps_down: bool = False
+    """Whether the app goes on with least rights when the database's owner was given to it."""
 
 
 def settings_from_env() -> Settings:
@@ -57,6 +61,8 @@ def settings_from_env() -> Settings:
             retention_days=env.int("HUILIN_RETENTION_DAYS", 365),
             picture_retention_days=env.int("HUILIN_PICTURE_RETENTION_DAYS", 30),
             wechat=_wechat(env),
+            owner_url=driver_url(env.str("DATABASE_OWNER_URL", "")) or None,
+            steps_down=True,
         )
     except EnvError as error:
         raise SettingsError(str(error)) from error

@@ -13,10 +13,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core import process
+from core import process, roles
 from core.children import Child, Hurry, Signals, Stopping
 from core.console import complain, say, show, write
-from core.embedded import Postgres, Redis
+from core.embedded import DATABASE, Postgres, Redis
 from core.preflight import (
     Plan,
     check_database,
@@ -75,7 +75,8 @@ class Supervisor:
             if not (home / "pg").exists():
                 say(f"database   creating a private PostgreSQL in {home / 'pg'}")
             server = Postgres(home / "pg", pause=self.signals.wait)
-            os.environ["DATABASE_URL"] = server.start()
+            os.environ["DATABASE_OWNER_URL"] = server.start()
+            os.environ["DATABASE_URL"] = server.url_for(DATABASE, role=roles.APP)
             self._adopt("database", server)
             say(f"database   private PostgreSQL, data in {server.data_dir.resolve()}")
         if self.plan.redis_url:
