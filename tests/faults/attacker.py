@@ -152,8 +152,29 @@ ROUTES = [
             "shares": {"micro_fund": 1, "property": 1},
             "valid_from": "2026-12-01",
             "decided_by": "d",
+            "lot": "B2",
+            "cost_permille": 5,
+            "vote": {"votes_for": 3, "votes_against": 0, "votes_abstained": 1},
         },
         frozenset({"decided_by"}),
+    ),
+    Route(
+        "ava",
+        "POST",
+        "/api/v1/ledger/split-rules/what-if",
+        {
+            "month": "2026-11",
+            "rules": [
+                {"income": "parking", "ownership": "community", "shares": {"property": 1}},
+            ],
+        },
+    ),
+    Route(
+        "fan",
+        "POST",
+        "/api/v1/ledger/set-aside/release",
+        {"reason": "no-split-rule"},
+        frozenset({"reason"}),
     ),
 ]
 
@@ -180,6 +201,8 @@ LISTS = {
     "/api/v1/ledger/trial-balance": ("ava", ("as_of",)),
     "/api/v1/ledger/entries": ("ava", ("from", "to", "account", "party", "source", "page")),
     "/api/v1/ledger/split-rules": ("ava", ("page",)),
+    "/api/v1/ledger/set-aside": ("ava", ("reason", "page")),
+    "/api/v1/ledger/proofs": ("ava", ("page",)),
 }
 
 PATHS = [
@@ -192,6 +215,9 @@ PATHS = [
     ("ada", "POST", "/api/v1/devices/{}/token"),
     ("ada", "GET", "/api/v1/lots/{}/tariffs"),
     ("ada", "POST", "/api/v1/lots/{}/lanes"),
+    ("fan", "POST", "/api/v1/ledger/set-aside/{}/1/release"),
+    ("fan", "POST", "/api/v1/ledger/set-aside/charge/{}/release"),
+    ("ava", "GET", "/api/v1/ledger/proofs/{}"),
     ("", "POST", "/d/{}/devicemanagement/php/plateresult.php"),
     ("", "POST", "/d/x/devicemanagement/php/{}.php"),
 ]
