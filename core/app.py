@@ -5,6 +5,7 @@ from flask import Flask, current_app
 from core.config import Settings
 from core.db import db
 from core.logs import start_logging
+from core.roles import step_down
 
 
 def new_app(settings: Settings) -> Flask:
@@ -27,6 +28,9 @@ def new_app(settings: Settings) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # DefaultJSONProvider's
     app.json.sort_keys = False  # type: ignore[attr-defined]  # DefaultJSONProvider's
     db.init_app(app)
+    if settings.steps_down:
+        with app.app_context():
+            step_down(db.engine)
     return app
 
 

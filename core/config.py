@@ -46,6 +46,10 @@ class Settings:
     wechat: WeChatPay | None = None
     objection_days: int = 15
     objection_to: str = OBJECTION_TO
+    owner_url: str | None = None
+    """Who migrates, when that is another role than the app's."""
+    steps_down: bool = False
+    """Whether the app goes on with least rights when the database's owner was given to it."""
 
 
 def settings_from_env() -> Settings:
@@ -64,6 +68,8 @@ def settings_from_env() -> Settings:
             wechat=_wechat(env),
             objection_days=env.int("HUILIN_OBJECTION_DAYS", 15),
             objection_to=env.str("HUILIN_OBJECTION_TO", OBJECTION_TO),
+            owner_url=driver_url(env.str("DATABASE_OWNER_URL", "")) or None,
+            steps_down=True,
         )
     except EnvError as error:
         raise SettingsError(str(error)) from error

@@ -17,7 +17,7 @@ import psutil  # type: ignore[import-untyped]  # psutil ships no type hints
 import psycopg
 from psycopg import sql
 
-from core import pgplace, process
+from core import pgplace, process, roles
 from core.process import CannotStartError
 from core.redis import reachable
 
@@ -113,7 +113,10 @@ class Postgres:
         pgplace.remove_data(self.data_dir)
 
     def url_for(self, database: str, *, role: str = ROLE) -> str:
-        """SQLAlchemy's URL of a database; the owner `huilin` is no superuser, `postgres` is."""
+        """SQLAlchemy's URL of a database; the owner `huilin` is no superuser, `postgres` is.
+
+        `huilin_app` and `huilin_reporter` have the rights that migrations gave them.
+        """
         return f"postgresql+psycopg://{role}@/{database}?host={self._socket_dir}&port=5432"
 
     def _prepare(self) -> None:
@@ -164,10 +167,11 @@ class Postgres:
         with self._connect() as connection:
             if not _found(connection, "pg_roles", "rolname", ROLE):
                 connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(ROLE)))
-            # Migrations make the roles of the app and of reporters, which have fewer rights.
             connection.execute(
                 sql.SQL("ALTER ROLE {} CREATEDB CREATEROLE").format(sql.Identifier(ROLE))
             )
+            for role in (roles.APP, roles.REPORTER):
+                _let_log_in(connection, role)
             if not _found(connection, "pg_database", "datname", DATABASE):
                 connection.execute(
                     sql.SQL("CREATE DATABASE {} OWNER {}").format(
@@ -315,6 +319,15 @@ def _found(
         sql.Identifier(catalog), sql.Identifier(column)
     )
     return connection.execute(query, (name,)).fetchone() is not None
+
+
+def _let_log_in(connection: psycopg.Connection[tuple[object, ...]], role: str) -> None:
+    """Make the role if migrations did not, and let the owner act as it."""
+    name = sql.Identifier(role)
+    if not _found(connection, "pg_roles", "rolname", role):
+        connection.execute(sql.SQL("CREATE ROLE {}").format(name))
+    connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(name))
+    connection.execute(sql.SQL("GRANT {} TO {}").format(name, sql.Identifier(ROLE)))
 
 
 def _server_env() -> dict[str, str]:

@@ -13,10 +13,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core import process
+from core import process, roles
 from core.children import Child, Hurry, Signals, Stopping
 from core.console import complain, say, show, write
-from core.embedded import Postgres, Redis
+from core.embedded import DATABASE, Postgres, Redis
 from core.preflight import (
     Plan,
     check_database,
@@ -30,6 +30,7 @@ from core.process import CannotStartError
 
 ROOT = Path(__file__).parent.parent
 OURS = "HUILIN_SUPERVISED"  # marks our children, so that the next run finds leftovers
+OWNER = "DATABASE_OWNER_URL"  # is for migrations; who serves has no use for it
 LOG_BYTES = 20_000_000
 
 
@@ -75,7 +76,8 @@ class Supervisor:
             if not (home / "pg").exists():
                 say(f"database   creating a private PostgreSQL in {home / 'pg'}")
             server = Postgres(home / "pg", pause=self.signals.wait)
-            os.environ["DATABASE_URL"] = server.start()
+            os.environ[OWNER] = server.start()
+            os.environ["DATABASE_URL"] = server.url_for(DATABASE, role=roles.APP)
             self._adopt("database", server)
             say(f"database   private PostgreSQL, data in {server.data_dir.resolve()}")
         if self.plan.redis_url:
@@ -130,16 +132,17 @@ class Supervisor:
     def _keep(self, name: str, patience: float, *command: str) -> None:
         child = Child(
             name,
-            lambda: self._python(name, *command),
+            lambda: self._python(name, *command, without=OWNER),
             self._log(name),
             ((signal.SIGTERM, patience),),
         )
         child.start()
         self.children.append(child)
 
-    def _python(self, log: str, *module: str) -> subprocess.Popen[bytes]:
+    def _python(self, log: str, *module: str, without: str = "") -> subprocess.Popen[bytes]:
         command = (sys.executable, "-m", *module)
-        return process.spawn(command, log=self._log(log), env=os.environ, cwd=ROOT)
+        env = {name: value for name, value in os.environ.items() if name != without}
+        return process.spawn(command, log=self._log(log), env=env, cwd=ROOT)
 
     def _log(self, name: str) -> Path:
         return self.plan.home / "log" / f"{name}.log"

@@ -237,8 +237,29 @@ ROUTES = [
             "shares": {"micro_fund": 1, "property": 1},
             "valid_from": "2026-12-01",
             "decided_by": "d",
+            "lot": "B2",
+            "cost_permille": 5,
+            "vote": {"votes_for": 3, "votes_against": 0, "votes_abstained": 1},
         },
         frozenset({"decided_by"}),
+    ),
+    Route(
+        "ava",
+        "POST",
+        "/api/v1/ledger/split-rules/what-if",
+        {
+            "month": "2026-11",
+            "rules": [
+                {"income": "parking", "ownership": "community", "shares": {"property": 1}},
+            ],
+        },
+    ),
+    Route(
+        "fan",
+        "POST",
+        "/api/v1/ledger/set-aside/release",
+        {"reason": "no-split-rule"},
+        frozenset({"reason"}),
     ),
 ]
 
@@ -272,6 +293,8 @@ LISTS = {
     "/api/v1/ledger/receivables": ("ava", ("as_of", "by")),
     "/api/v1/disbursements": ("ava", ("kind", "status", "page")),
     "/api/v1/fund-receipts": ("ava", ("kind", "page")),
+    "/api/v1/ledger/set-aside": ("ava", ("reason", "page")),
+    "/api/v1/ledger/proofs": ("ava", ("page",)),
 }
 
 PATHS = [
@@ -287,6 +310,9 @@ PATHS = [
     ("ava", "GET", "/api/v1/fund-receipts/{}/receipt"),
     ("fan", "POST", "/api/v1/disbursements/{}/approve"),
     ("ada", "POST", "/api/v1/lots/{}/lanes"),
+    ("fan", "POST", "/api/v1/ledger/set-aside/{}/1/release"),
+    ("fan", "POST", "/api/v1/ledger/set-aside/charge/{}/release"),
+    ("ava", "GET", "/api/v1/ledger/proofs/{}"),
     ("", "POST", "/d/{}/devicemanagement/php/plateresult.php"),
     ("", "POST", "/d/x/devicemanagement/php/{}.php"),
 ]

@@ -110,6 +110,10 @@ def test_it_starts_heals_stops_and_starts_again_with_its_data(home: Path) -> Non
             assert answer.status == 200
         for private in ("sample.json", "secret"):
             assert (home / private).stat().st_mode & 0o777 == 0o600
+        for part in ("celery worker", "celery beat", "core.web"):
+            known = run.child(part).environ()
+            assert known["DATABASE_URL"].startswith("postgresql+psycopg://huilin_app@")
+            assert "DATABASE_OWNER_URL" not in known
         stay, sample = drive_in(run, home, "first"), (home / "sample.json").read_text()
 
         run.child("celery worker").kill()
