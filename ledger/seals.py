@@ -165,7 +165,7 @@ def close_days(session: Session, now: datetime, *, delay: timedelta = DELAY) -> 
 def heads(session: Session) -> list[Day]:
     """The newest day of every book that has one; its head stands for all that is sealed."""
     newest = {row["book"]: Day(**row) for row in rows(session, LAST_SEALS)}
-    newest |= {day.book: day for day in _open_days(session)}
+    newest |= {day.book: day for day in _open_days(session, list(newest.values()))}
     return [newest[book] for book in sorted(newest)]
 
 
@@ -258,9 +258,14 @@ def _entries(found: list[DictRow]) -> Iterator[tuple[DictRow, list[DictRow]]]:
         yield entry[0], entry
 
 
-def _open_days(session: Session) -> Iterator[Day]:
-    """Every day that is not sealed yet, book by book, as it would be sealed now."""
-    head = {row["book"]: row["head"] for row in rows(session, LAST_SEALS)}
+def _open_days(session: Session, sealed: Sequence[Day] | None = None) -> Iterator[Day]:
+    """Every day that is not sealed yet, book by book, as it would be sealed now.
+
+    `sealed`: the last sealed day of each book, if these are known.
+    """
+    if sealed is None:
+        sealed = [Day(**row) for row in rows(session, LAST_SEALS)]
+    head = {day.book: day.head for day in sealed}
     for row in rows(session, OPEN_DAYS):
         book, day, count = row["book"], row["day"], row["count"]
         root, previous = _root_of(row["leaves"]), head.get(book, GENESIS)

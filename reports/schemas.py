@@ -187,6 +187,20 @@ class MonthFigureSchema(Schema):
     entries = fields.String()
 
 
+class Figures(fields.List[Any]):
+    """Hundreds of figures, written at once: one by one they would cost more than the report."""
+
+    def _serialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        return [
+            {
+                "month": figure.month.isoformat()[:7],
+                "amount_fen": figure.amount_fen,
+                "entries": figure.entries,
+            }
+            for figure in value
+        ]
+
+
 class ActivityRowSchema(Schema):
     """An account of income or expense."""
 
@@ -197,7 +211,7 @@ class ActivityRowSchema(Schema):
     type = fields.String()
     restricted = fields.Boolean(metadata={"description": "限定性"})
     total_fen = fields.Integer()
-    months = fields.List(fields.Nested(MonthFigureSchema))
+    months = Figures(fields.Nested(MonthFigureSchema))
 
 
 class ResultSchema(Schema):
