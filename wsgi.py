@@ -10,6 +10,7 @@ import channels.orders
 import channels.proof
 import channels.providers
 import couriers.api
+import couriers.closing
 import devices.api
 import ebikes.api
 import identity.api
@@ -89,7 +90,11 @@ def register_domain(app: Flask, api: http.Api) -> None:
     ledger.proof.OTHERS["parcels"] = lockers.proof.parcels_are_charged
     ledger.proof.OTHERS["deposits"] = lockers.proof.deposits_are_charged
     ledger.proof.OTHERS["publications"] = publication.proof.editions_stand
-    ledger.periods.OTHERS[:] = [channels.closing.unmatched, publication.corrections.undecided]
+    ledger.periods.OTHERS[:] = [
+        channels.closing.unmatched,
+        couriers.closing.unaccrued,
+        publication.corrections.undecided,
+    ]
 
 
 def charge_stay(session: Session, stay_id: int) -> int | None:

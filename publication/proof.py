@@ -6,8 +6,9 @@ from sqlalchemy.orm import Session
 from core.errors import Problem
 from ledger import seals
 from ledger.checks import Check
+from publication.heads import fixed_days
 from publication.models import Publication
-from publication.publishing import fixed_days, rebuilt
+from publication.publishing import rebuilt
 
 
 def editions_stand(session: Session) -> Check:
