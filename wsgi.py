@@ -10,6 +10,7 @@ import channels.orders
 import channels.proof
 import channels.providers
 import couriers.api
+import couriers.closing
 import devices.api
 import ebikes.api
 import identity.api
@@ -91,7 +92,11 @@ def register_domain(app: Flask, api: http.Api) -> None:
     for package in (parking, channels, lockers, treasury, publication):
         package.proof.let_the_books_know()
     metrics.READINGS["ledger"] = ledger.gauges.read
-    ledger.periods.OTHERS[:] = [channels.closing.unmatched, publication.corrections.undecided]
+    ledger.periods.OTHERS[:] = [
+        channels.closing.unmatched,
+        couriers.closing.unaccrued,
+        publication.corrections.undecided,
+    ]
 
 
 def charge_stay(session: Session, stay_id: int) -> int | None:

@@ -193,6 +193,14 @@ def stands(session: Session, fixed: Sequence[Day]) -> bool:
     return linked
 
 
+def chain_to(session: Session, fixed: Sequence[Day], since: date) -> list[Day]:
+    """The days of a book from `since` to the last that was fixed, as they were then."""
+    between = {"book": fixed[0].book, "first": since, "last": fixed[0].day}
+    days = {row["day"]: Day(**row) for row in rows(session, SEALS_BETWEEN, **between)}
+    days |= {day.day: day for day in fixed}
+    return [days[day] for day in sorted(days)]
+
+
 def inclusion_under(session: Session, entry_id: int, fixed: Sequence[Day]) -> Chained | None:
     """The way from an entry to the head of the last of the days of its book that were fixed.
 
@@ -202,14 +210,11 @@ def inclusion_under(session: Session, entry_id: int, fixed: Sequence[Day]) -> Ch
     if not found or found[0]["day"] > fixed[-1].day:
         return None
     book, first, place = found[0]["book"], found[0]["day"], found[0]["position"]
-    between = {"book": book, "first": first, "last": fixed[-1].day}
-    days = {row["day"]: Day(**row) for row in rows(session, SEALS_BETWEEN, **between)}
-    days |= {day.day: day for day in fixed if day.day >= first}
-    leaves = _leaves(session, book, first)[: days[first].count] if first in days else []
-    if place > len(leaves):
+    days = [day for day in chain_to(session, fixed, first) if day.day >= first]
+    if days[0].day != first or place > days[0].count:
         return None
-    path = merkle.path_of(leaves, place - 1)
-    return Chained(found[0]["leaf"], path, [days[day] for day in sorted(days)])
+    leaves = _leaves(session, book, first)[: days[0].count]
+    return Chained(found[0]["leaf"], merkle.path_of(leaves, place - 1), days)
 
 
 def inclusion(session: Session, entry_id: int) -> Inclusion | None:

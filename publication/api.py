@@ -28,6 +28,8 @@ public = Blueprint(
 blueprints = [books, public]
 
 OFTEN, SELDOM = "120/minute", "30/minute"
+"""From one address; seldom is what reads all entries of a month."""
+
 FRESH_SECONDS = 60
 SHUT_IN = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -46,7 +48,7 @@ def list_publications(pagination_parameters: PaginationParameters) -> list[dict[
 
 
 @public.get("/publications/<string:month>")
-@limiter.limit(OFTEN)
+@limiter.limit(SELDOM)
 @public.response(200, PublicationSchema)
 def show_publication(month: str) -> Response:
     """A month: its newest edition with the figures, the earlier ones, and what corrects them."""

@@ -55,19 +55,16 @@ def figures(session: Session, note: Correction) -> list[dict[str, Any]]:
     edition = newest(session, note.month)
     earlier = [n.id for n in session.scalars(corrections(note.month, drafts=False))]
     before = known_now(session, edition, earlier)
-    after = known_now(session, edition, [*earlier, note.id])
     names = {line["code"]: line for line in chart(session)}
     return [
         {
-            "book": names[account]["book"],
+            **{name: names[account][name] for name in ("book", "name_zh", "name_en")},
             "account": account,
-            "name_zh": names[account]["name_zh"],
-            "name_en": names[account]["name_en"],
-            "before_fen": _shown(names[account], before),
-            "after_fen": _shown(names[account], after),
+            "before_fen": _shown(names[account], before.get(account, 0)),
+            "after_fen": _shown(names[account], before.get(account, 0) + fen),
         }
-        for account in sorted(before.keys() | after.keys())
-        if before.get(account, 0) != after.get(account, 0)
+        for account, fen in sorted(_changed(session, edition, [note.id]).items())
+        if fen
     ]
 
 
@@ -136,9 +133,8 @@ def newest(session: Session, month: date) -> Publication:
 def known_now(session: Session, edition: Publication, notes: Iterable[int]) -> dict[str, int]:
     """Fen by account that the edition's month moved, with what these notes change of it."""
     now = moved(session, edition.month, Known(last_entry=edition.last_entry_id))
-    values = {"month": edition.month, "last": Month(edition.month).last, "notes": list(notes)}
-    for row in rows(session, CHANGED, **values, last_entry=edition.last_entry_id):
-        now[row["account"]] = now.get(row["account"], 0) + row["fen"]
+    for account, fen in _changed(session, edition, notes).items():
+        now[account] = now.get(account, 0) + fen
     return now
 
 
@@ -148,7 +144,13 @@ def undecided(session: Session, month: Month) -> list[Blocker]:
     return [Blocker("correction-unpublished", len(waiting), "/api/v1/ledger/corrections")]
 
 
-def _shown(line: Any, fen: dict[str, int]) -> int:
+def _changed(session: Session, edition: Publication, notes: Iterable[int]) -> dict[str, int]:
+    month = Month(edition.month)
+    values = {"month": month.first, "last": month.last, "notes": list(notes)}
+    found = rows(session, CHANGED, **values, last_entry=edition.last_entry_id)
+    return {row["account"]: row["fen"] for row in found}
+
+
+def _shown(line: Any, fen: int) -> int:
     """A movement with the sign of the account's normal side."""
-    sign = 1 if line["normal_side"] == "debit" else -1
-    return sign * fen.get(line["code"], 0)
+    return fen if line["normal_side"] == "debit" else -fen

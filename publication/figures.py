@@ -7,10 +7,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from ledger import seals
 from ledger.accounts import FUND
 from ledger.periods import Month
 from ledger.posting import rows
 from publication.detail import LEAST_PAYERS, Group, Item, groups
+from publication.heads import fixed_days
 from publication.models import Publication
 from publication.pack import told
 from reports.balances import Known, balances, by_month
@@ -69,10 +71,27 @@ def edition(session: Session, row: Publication) -> Edition:
             "smallest_group": told(min((g.payers for g in told_of), default=0), LEAST_PAYERS),
         },
         "heads": row.heads,
+        "chain": _chain(session, row),
         **{name: row.facts[name] for name in ("approvers", "objection", "corrections")},
     }
     chart = [ChartLine(**line) for line in row.facts["accounts"]]
     return Edition(figures, told_of, chart, opening, closing)
+
+
+def _chain(session: Session, row: Publication) -> list[dict[str, Any]]:
+    """Each book's days since the month began: packs in a row overlap, and have to agree."""
+    return [
+        {
+            "book": book,
+            "previous": days[0].previous.hex(),
+            "days": [
+                {"day": day.day.isoformat(), "count": day.count, "root": day.root.hex()}
+                for day in days
+            ],
+        }
+        for book, fixed in fixed_days(row).items()
+        for days in [seals.chain_to(session, fixed, row.month)]
+    ]
 
 
 def moved(session: Session, month: date, known: Known) -> dict[str, int]:

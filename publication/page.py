@@ -5,6 +5,7 @@ Part of format 1: see publication/pack.py.
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from itertools import cycle
 from typing import Any
 
 from core.money import yuan
@@ -70,7 +71,7 @@ def picture(figures: Mapping[str, Any]) -> str:
     bars: list[str] = []
     for place, month in enumerate(months):
         ground, left = GROUND, place * step + 8
-        for line, colour in zip(lines, _colours(), strict=False):
+        for line, colour in zip(lines, cycle(COLOURS), strict=False):
             tall = max(_of(line, month), 0) * (GROUND - 20) // unit
             ground -= tall
             title = escape(f"{month} {line['name_zh']} {yuan(_of(line, month))}")
@@ -84,7 +85,7 @@ def picture(figures: Mapping[str, Any]) -> str:
     key = [
         f'<text x="{(n % 4) * 180 + 12}" y="{GROUND + 32 + n // 4 * 14}" fill="{colour}">■ '
         f"{escape(line['name_zh'])}</text>"
-        for n, (line, colour) in enumerate(zip(lines, _colours(), strict=False))
+        for n, (line, colour) in enumerate(zip(lines, cycle(COLOURS), strict=False))
     ]
     return (
         "<h2>按来源和月份的收入 Income by source and month</h2>"
@@ -98,10 +99,6 @@ def _months(last: str) -> list[str]:
     year, month = map(int, last.split("-"))
     numbers = range(year * 12 + month - 12, year * 12 + month)
     return [f"{number // 12}-{number % 12 + 1:02d}" for number in numbers]
-
-
-def _colours() -> Iterable[str]:
-    return [*COLOURS, *COLOURS, *COLOURS, *COLOURS]
 
 
 def _of(line: Mapping[str, Any], month: str) -> int:

@@ -7,8 +7,9 @@ from core.errors import Problem
 from ledger import seals
 from ledger.checks import Check
 from ledger.proof import OTHERS
+from publication.heads import fixed_days
 from publication.models import Publication
-from publication.publishing import fixed_days, rebuilt
+from publication.publishing import rebuilt
 
 
 def let_the_books_know() -> None:

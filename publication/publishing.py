@@ -1,7 +1,7 @@
 """公示: what a close publishes, and how its pack is made again at any later time."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -14,10 +14,10 @@ from identity.models import Person
 from ledger import periods, seals
 from ledger.models import Book, JournalEntry, PeriodEvent
 from ledger.periods import Month
-from ledger.seals import Day
 from publication import corrections, page, summary
 from publication.detail import LEAST_PAYERS
 from publication.figures import Edition, edition
+from publication.heads import told
 from publication.models import Publication
 from publication.pack import FORMAT, as_json, detail_csv, figures_csv, readme, zipped
 from reports.journal_rows import chart_lines
@@ -39,7 +39,7 @@ def publish(session: Session, closed: PeriodEvent) -> Publication:
         edition=len(earlier) + 1,
         closed_event_id=closed.id,
         last_entry_id=session.scalar(select(func.max(JournalEntry.id))) or 0,
-        heads=[_told(day) for day in seals.standing(session)],
+        heads=[told(day) for day in seals.standing(session)],
         facts=_facts(session, closed),
         format=FORMAT,
         recorded_at=closed.recorded_at,
@@ -80,14 +80,6 @@ def pack_of(made: Edition, row: Publication) -> bytes:
     return FORMATS[row.format](made, row)
 
 
-def fixed_days(row: Publication) -> dict[str, list[Day]]:
-    """The days of every book whose heads the edition fixed, in order."""
-    found: dict[str, list[Day]] = {}
-    for told in row.heads:
-        found.setdefault(told["book"], []).append(_day(told))
-    return found
-
-
 def _pack_1(made: Edition, row: Publication) -> bytes:
     names = {line["code"]: line for line in row.facts["accounts"]}
     month = Month(row.month)
@@ -103,7 +95,7 @@ def _pack_1(made: Edition, row: Publication) -> bytes:
                 (made.opening, made.closing),
                 made.groups,
                 least=LEAST_PAYERS,
-                notes=[f"{told['book']} {told['day']} {told['head']}" for told in row.heads],
+                notes=[f"{head['book']} {head['day']} {head['head']}" for head in row.heads],
             ),
             "index.html": page.page(made.figures, row.facts["corrections"]),
         }
@@ -146,24 +138,3 @@ def _on(instant: datetime) -> date:
 
 def _name(session: Session, person_id: int | None) -> str:
     return session.scalar(select(Person.name).where(Person.id == person_id)) or ""
-
-
-def _told(day: Day) -> dict[str, Any]:
-    """A day of the chain in JSON."""
-    return {
-        "book": day.book,
-        "day": day.day.isoformat(),
-        "count": day.count,
-        "open": day.open,
-        **{name: getattr(day, name).hex() for name in ("root", "previous", "head")},
-    }
-
-
-def _day(told: Mapping[str, Any]) -> Day:
-    return Day(
-        book=told["book"],
-        day=date.fromisoformat(told["day"]),
-        count=told["count"],
-        open=told["open"],
-        **{name: bytes.fromhex(told[name]) for name in ("root", "previous", "head")},
-    )

@@ -28,8 +28,9 @@ from ledger.journal import KIND_NAMES, METHOD_NAMES
 from ledger.models import SplitRule
 from ledger.posting import rows
 from ledger.source_models import Payment
+from publication.heads import fixed_days
 from publication.models import Publication
-from publication.publishing import editions, fixed_days
+from publication.publishing import editions
 
 CHARGES = """
 SELECT id, kind, income, amount_fen, occurred_at FROM charge

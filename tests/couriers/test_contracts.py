@@ -14,7 +14,9 @@ from core import clock
 from core.db import atomic
 from core.errors import Problem
 from couriers import contracts
+from couriers.closing import unaccrued
 from ledger import settlement
+from ledger.periods import month_of
 from tests.couriers.depot import (
     NOON,
     Depot,
@@ -191,6 +193,15 @@ def test_accruals_are_never_edited(session: Session, depot: Depot) -> None:
         with pytest.raises(Exception, match="the ledger only adds"):
             session.execute(text(attack))
         session.rollback()
+
+
+def test_a_month_that_is_not_accrued_yet_cannot_close(session: Session, depot: Depot) -> None:
+    sign(session, annual_fen=1_200_000)
+    october = month_of("2026-10")
+    assert [blocker.count for blocker in unaccrued(session, october)] == [1]
+    session.commit()
+    accrue(NOVEMBER)
+    assert [blocker.count for blocker in unaccrued(session, october)] == [0]
 
 
 def test_the_rent_of_a_closed_month_is_posted_into_the_next(session: Session, depot: Depot) -> None:

@@ -67,6 +67,16 @@ def test_all_books_of_a_charge_are_taken_back_together(closed: Bureau) -> None:
     assert proof.verify(closed.session).ok
 
 
+def test_a_reversal_that_is_sent_twice_is_done_once(closed: Bureau) -> None:
+    path, body = "ledger/entries/2/reverse", {"reason": "录错"}
+    first = closed.post(path, "fan", body)
+    closed.sent -= 1
+    again = closed.post(path, "fan", body)
+    assert (again.status_code, again.get_json()) == (201, first.get_json())
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert closed.count("SELECT count(*) FROM reversal") == 3
+
+
 def test_a_reversal_drafts_its_note_and_another_person_publishes_it(closed: Bureau) -> None:
     before = moved(closed, "430101")
     done = reverse(closed, 2)

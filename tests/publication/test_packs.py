@@ -5,11 +5,14 @@ import hashlib
 import io
 import zipfile
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from beancount import loader
 from sqlalchemy import text
 
 from core.config import OBJECTION_TO
+from core.limits import limiter
 from ledger import proof
 from tests.cast import NOON
 from tests.ledger.till import fee
@@ -44,6 +47,33 @@ def test_the_figures_are_those_of_the_books(bureau: Bureau) -> None:
         "last": bureau.count("SELECT max(id) FROM journal_entry"),
         "of_month": bureau.count("SELECT count(*) FROM journal_entry"),
     }
+
+
+def test_packs_in_a_row_are_links_of_one_chain(bureau: Bureau) -> None:
+    """Whoever kept the pack before can tell that nothing below its heads was changed since."""
+    bureau.closes()
+    bureau.books(fee(70, source="parcel", occurred_at=DECEMBER), at=DECEMBER)
+    at = DECEMBER.replace(year=2027, month=1)
+    bureau.seals(at)
+    for step, name in (("close", "fan"), ("approve", "ada")):
+        assert bureau.post(f"ledger/periods/2026-12/{step}", name, at=at).status_code == 200
+    first = figures(bureau.pack())
+    second = figures(bureau.get("publications/2026-12/pack.zip").get_data())
+    for said in (first, second):
+        heads = [chained(link)[-1] for link in said["chain"]]
+        assert heads == [head["head"] for head in said["heads"]]
+    for before, after in zip(first["chain"], second["chain"], strict=True):
+        assert after["previous"] == chained(before)[-1]
+
+
+def chained(link: dict[str, Any]) -> list[str]:
+    """The head of every day of a pack's chain, reckoned without our code."""
+    head, found = bytes.fromhex(link["previous"]), []
+    for day in link["days"]:
+        said = f"{link['book']} {day['day']} {day['count']}".encode()
+        head = hashlib.sha256(head + said + bytes.fromhex(day["root"])).digest()
+        found.append(head.hex())
+    return found
 
 
 def test_a_second_engine_adds_the_journal_up(bureau: Bureau) -> None:
@@ -180,6 +210,12 @@ def test_anybody_may_look_and_caches_are_told_how(bureau: Bureau) -> None:
     shown = page.get_data(as_text=True)
     assert "<svg" in shown
     assert "http" not in shown.replace('xmlns="http://www.w3.org/2000/svg"', "")
+
+
+def test_nobody_asks_for_packs_without_end(bureau: Bureau, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limiter, "enabled", True)
+    said = [bureau.get(f"publications/{MONTH}/pack.zip").status_code for _ in range(31)]
+    assert said == [404] * 30 + [429]
 
 
 def test_the_fund_is_open_to_everybody(bureau: Bureau) -> None:
