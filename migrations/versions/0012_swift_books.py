@@ -52,9 +52,9 @@ CREATE TRIGGER only_kept_by_triggers BEFORE INSERT OR UPDATE OR DELETE ON unpost
     FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION ledger_refuse();
 """
 
-# The shard of a rollup is that of the connection: thirty-two, so that sixteen workers whose
-# processes were started one after the other have each their own. Every entry is looked at once. Its lines are numbered from 1 in one statement, so one that is
-# complete takes no more: its first line is there already.
+# Every entry is looked at once. Its lines are numbered from 1 in one statement, so one that is
+# complete takes no more: its first line is there already. The shard of a rollup is that of the
+# connection: of thirty-two, so that sixteen workers started one after the other share none.
 POSTINGS_ADDED = """
 CREATE OR REPLACE FUNCTION ledger_postings_added() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
