@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from bench import book, gate, growth, lockers, reporting
+from bench import book, gate, growth, journal, lockers, reporting, settling, verifying
 
-BENCHES = ("gate", "book", "growth", "lockers", "reporting")
+BENCHES = ("gate", "book", "growth", "lockers", "settling", "verifying", "journal", "reporting")
 
 
 def main() -> int:
@@ -19,12 +19,21 @@ def main() -> int:
     parser.add_argument(
         "--past", type=int, default=growth.PAST, help="past claims behind the search for a space"
     )
+    parser.add_argument(
+        "--charges", type=int, default=settling.CHARGES, help="settled in each round of a way"
+    )
+    parser.add_argument(
+        "--postings", type=int, default=verifying.POSTINGS, help="proved, and behind `journal`"
+    )
     asked = parser.parse_args()
     runs = {
         "gate": lambda: gate.run(asked.seconds, asked.rounds),
         "book": lambda: book.run(asked.seconds, asked.rounds),
         "growth": lambda: growth.run(asked.past),
         "lockers": lambda: lockers.run(asked.seconds, asked.rounds),
+        "settling": lambda: settling.run(asked.charges, asked.rounds),
+        "verifying": lambda: verifying.run(asked.postings),
+        "journal": lambda: journal.run(asked.postings, 10 * asked.postings, asked.rounds),
         "reporting": lambda: reporting.run(asked.rounds),
     }
     return max([runs[name]() for name in ([asked.bench] if asked.bench else BENCHES)])

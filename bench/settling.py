@@ -37,7 +37,7 @@ INSERT INTO charge (kind, source, source_id, income, household_id, amount_fen, o
     recorded_at, lines)
 SELECT 'fee', 'visit', n, (ARRAY['parking', 'overstay', 'ebike', 'locker'])[n % 4 + 1],
     n % 200 + 1, 100 + n % 300 * 50, at, at, '[]'
-FROM generate_series(:first, :last) AS n
+FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n
 CROSS JOIN LATERAL (
     SELECT CAST(:began AS timestamptz) + interval '1 day' * (n % CAST(:days AS int))
 ) AS t (at)
@@ -53,14 +53,14 @@ GRANT ALL ON raw_entry, raw_posting TO PUBLIC
 
 def run(charges: int, rounds: int) -> int:
     """The three ways in turn; 0 when both targets are met."""
-    with prepared() as ground, app_on(ground.url), _settlers(ground) as settlers:
+    with prepared() as ground, app_on(ground.url), settlers(ground) as pool:
         atomic(open_books)
         ground.run(BARE)
         hordak = Hordak(ground)
         there = hordak.install()
         rates: dict[str, list[float]] = {}
         for number in range(rounds):
-            measured = _round(ground, settlers, hordak if there else None, number, charges)
+            measured = _round(ground, pool, hordak if there else None, number, charges)
             for way, seconds in measured.items():
                 rates.setdefault(way, []).append(charges / seconds)
             say("  ".join(f"{way} {each[-1]:,.0f}/s" for way, each in rates.items()))
@@ -68,16 +68,16 @@ def run(charges: int, rounds: int) -> int:
 
 
 def _round(
-    ground: Ground, settlers: ProcessPoolExecutor, hordak: Hordak | None, number: int, charges: int
+    ground: Ground, pool: ProcessPoolExecutor, hordak: Hordak | None, number: int, charges: int
 ) -> dict[str, float]:
     """Seconds of each way for the same charges; one settler settles the other half's like."""
     seconds = {}
     for way, count in (("one settler", 1), ("settlers", SETTLERS)):
         first = (2 * number + count) * charges + 1
-        atomic(_raise_fees, first, first + charges - 1)
+        atomic(raise_fees, first, first + charges - 1)
         ground.tidy()
         last = ground.ask("SELECT coalesce(max(id), 0) FROM journal_entry")[0]
-        seconds[way] = _settle(settlers, count)
+        seconds[way] = settle(pool, count)
         _check(ground, last, charges)
     entries, postings = _made(ground, last)
     ground.run("TRUNCATE raw_entry, raw_posting", "CHECKPOINT")
@@ -103,7 +103,7 @@ def _told(rates: dict[str, list[float]]) -> int:
     return judged(verdicts)
 
 
-def _raise_fees(session: Session, first: int, last: int) -> None:
+def raise_fees(session: Session, first: int, last: int) -> None:
     values = {"first": first, "last": last, "began": BEGAN, "days": DAYS}
     session.execute(text(FEES), values)
 
@@ -153,18 +153,18 @@ def _copied(ground: Ground, entries: Sequence[Any], postings: Sequence[Any]) -> 
 
 
 @contextmanager
-def _settlers(ground: Ground) -> Iterator[ProcessPoolExecutor]:
+def settlers(ground: Ground) -> Iterator[ProcessPoolExecutor]:
     """Processes that have the app, as workers have."""
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(SETTLERS, fresh, _begin, (ground.url,)) as pool:
         yield pool
 
 
-def _settle(settlers: ProcessPoolExecutor, count: int) -> float:
+def settle(pool: ProcessPoolExecutor, count: int) -> float:
     """Seconds until so many settlers, at once, leave nothing to settle."""
-    list(settlers.map(time.sleep, [0.2] * SETTLERS))  # all of them are there
+    list(pool.map(time.sleep, [0.2] * SETTLERS))  # all of them are there
     began = time.perf_counter()
-    list(settlers.map(_settle_all, range(count)))
+    list(pool.map(_settle_all, range(count)))
     return time.perf_counter() - began
 
 

@@ -4,7 +4,10 @@ A task carries no data: the rows are the queue. A beat tick that finds work undo
 one that was lost is made good by the next; two at once share it out.
 """
 
+import gc
+
 from celery import Celery, Task
+from celery.signals import worker_process_init
 
 from core.app import new_app
 from core.config import settings_from_env
@@ -140,3 +143,9 @@ celery.conf.update(
         },
     },
 )
+
+
+@worker_process_init.connect
+def keep_what_never_dies(**_: object) -> None:
+    """Leave modules, tables and routes out of every collection: large batches cause many."""
+    gc.freeze()

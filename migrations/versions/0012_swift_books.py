@@ -53,7 +53,8 @@ CREATE TRIGGER only_kept_by_triggers BEFORE INSERT OR UPDATE OR DELETE ON unpost
 """
 
 # Every entry is looked at once. Its lines are numbered from 1 in one statement, so one that is
-# complete takes no more: its first line is there already.
+# complete takes no more: its first line is there already. The shard of a rollup is that of the
+# connection: of thirty-two, so that sixteen workers started one after the other share none.
 POSTINGS_ADDED = """
 CREATE OR REPLACE FUNCTION ledger_postings_added() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -109,7 +110,7 @@ BEGIN
     END IF;
     PERFORM ledger_rules_exist(ARRAY(SELECT DISTINCT split_rule_id FROM added));
     INSERT INTO account_month AS rollup (account, month, shard, debit_fen, credit_fen)
-    SELECT account, date_trunc('month', posted_on::timestamp)::date, pg_backend_pid() % 8,
+    SELECT account, date_trunc('month', posted_on::timestamp)::date, pg_backend_pid() % 32,
         sum(debit_fen), sum(credit_fen)
     FROM (
         SELECT account, posted_on, sum(greatest(amount_fen, 0)) AS debit_fen,
