@@ -187,7 +187,7 @@ def of_charge(charge: ChargeFacts, rules: Mapping[str, Split]) -> tuple[Entry, .
     """
     parts = sorted(charge.by_income.items(), key=lambda part: INCOMES[part[0]])
     before = charge.before or {}
-    divided = [divide(fen, before.get(income, 0), rules[income]) for income, fen in parts]
+    divided = [_divide(fen, before.get(income, 0), rules[income]) for income, fen in parts]
     several = len(divided) > 1
     debtor = party_of(charge.household_id, charge.company)
     owner = party_of(charge.owner_household_id, None)
@@ -235,8 +235,7 @@ def of_charge(charge: ChargeFacts, rules: Mapping[str, Split]) -> tuple[Entry, .
     )
 
 
-def divide(amount_fen: int, before_fen: int, rule: Split) -> Divided:
-    """What `amount_fen` more gives to whom, after so much was divided by this rule."""
+def _divide(amount_fen: int, before_fen: int, rule: Split) -> Divided:
     whole = rule.divide(before_fen + amount_fen)
     return whole.less(rule.divide(before_fen)) if before_fen else whole
 
