@@ -225,7 +225,7 @@ def _sides(parts: tuple[tuple[int, int, Split], ...], owner: str | None) -> tupl
 
     Most fees are like others; the debtor, who makes each his own, is still to be named.
     """
-    divided = [divide(fen, before_fen, rule) for fen, before_fen, rule in parts]
+    divided = [_divide(fen, before_fen, rule) for fen, before_fen, rule in parts]
     several = len(divided) > 1
     rule_ids = [part.rule_id if several else None for part in divided]
     owed = (
@@ -271,8 +271,7 @@ def _owed_by(debtor: str, lines: tuple[Line, ...]) -> tuple[Line, ...]:
     )
 
 
-def divide(amount_fen: int, before_fen: int, rule: Split) -> Divided:
-    """What `amount_fen` more gives to whom, after so much was divided by this rule."""
+def _divide(amount_fen: int, before_fen: int, rule: Split) -> Divided:
     whole = rule.divide(before_fen + amount_fen)
     return whole.less(rule.divide(before_fen)) if before_fen else whole
 

@@ -4,7 +4,6 @@ Triggers of the migrations keep the sums and refuse rewriting.
 """
 
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -21,7 +20,6 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Base
@@ -266,23 +264,6 @@ class Unposted(Base):
     entry_ids: Mapped[list[int]] = mapped_column(
         ARRAY(BigInteger), comment="that one statement recorded"
     )
-
-
-class ProofReport(Base):
-    """The nightly proof of a day of the community: what was checked, and what stood beside what."""
-
-    __tablename__ = "proof_report"
-
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    day: Mapped[date] = mapped_column(Date, unique=True, comment="of the night, in the community")
-    started_at: Mapped[datetime] = mapped_column(Instant)
-    finished_at: Mapped[datetime] = mapped_column(Instant)
-    ok: Mapped[bool]
-    checks: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    sides: Mapped[list[Any]] = mapped_column(
-        JSONB, comment="source rows beside entries, payments beside lines of bills"
-    )
-    heads: Mapped[list[Any]] = mapped_column(JSONB, comment="the newest head of each book")
 
 
 class Unsealed(Base):

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.errors import not_found
 from ledger import proof, seals
-from ledger.models import ProofReport
 from ledger.posting import rows
+from ledger.proof_models import ProofReport
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from core.db import atomic, db
 from identity.auth import current, requires
 from identity.models import ADMIN, AUDITOR, FINANCE
 from ledger import proof_reports, set_aside
-from ledger.models import ProofReport
+from ledger.proof_models import ProofReport
 from ledger.settling_schemas import (
     ProofReportSchema,
     ReleasedSchema,

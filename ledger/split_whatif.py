@@ -121,7 +121,7 @@ def _compared(
 def _divided(fen: int, before_fen: int, rule: Split | None) -> Recipients:
     if rule is None:
         return Recipients(0, 0, 0, 0, fen)
-    part = journal.divide(fen, before_fen, rule)
+    part = rule.divide(before_fen + fen).less(rule.divide(before_fen))
     return Recipients(part.fund_fen, part.cost_fen, part.provider_fen, part.owner_fen, 0)
 
 
