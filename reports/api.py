@@ -23,31 +23,33 @@ from reports.balance_sheet import BalanceSheet, balance_sheet
 from reports.balances import Known
 from reports.cash_flow import CashFlow, cash_flow
 from reports.entries import BookedEntry, EntryFilter, entries, with_postings
-from reports.lag import SettlementLag, settlement_lag
-from reports.running import Running, Whose, running
-from reports.schemas import (
+from reports.filters import (
     AccountFilterSchema,
     ActivityFilterSchema,
-    ActivityStatementSchema,
     AsOfSchema,
-    BalanceSheetSchema,
     BookPeriodSchema,
-    CashFlowSchema,
     EntryFilterSchema,
-    EntrySchema,
     ExportFilterSchema,
     PartyFilterSchema,
     PeriodSchema,
+    TraceFilterSchema,
+    YearSchema,
+)
+from reports.lag import SettlementLag, settlement_lag
+from reports.running import Running, Whose, running
+from reports.schemas import (
+    ActivityStatementSchema,
+    BalanceSheetSchema,
+    CashFlowSchema,
+    EntrySchema,
     RunningSchema,
     SettlementLagSchema,
-    TraceFilterSchema,
-    TraceSchema,
     TrialBalanceSchema,
     YearlyIncomeSchema,
-    YearSchema,
 )
 from reports.statement import Statement, statement
 from reports.target import YearlyIncome, yearly_income
+from reports.trace_schemas import TraceSchema
 from reports.trial_balance import TrialBalance
 from reports.trial_balance import trial_balance as trial_balance_of
 

@@ -1,137 +1,12 @@
-"""The JSON of reports: what may be asked, and what every one of them says."""
+"""The JSON that reports say."""
 
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import fields
 
-from channels.schemas import OrderSchema
 from core.http import Instant, Schema
-from ledger.accounts import FUND
-from ledger.schemas import (
-    BOOK,
-    DATE,
-    ID,
-    ChargeSchema,
-    DaySchema,
-    FilterSchema,
-    Hash,
-    PaymentSchema,
-)
+from ledger.schemas import DaySchema, Hash
 from reports import links
-from reports.exports import MEDIA_TYPES
-
-SOURCE = validate.Regexp(
-    r"[a-z][a-z_-]{0,31}(:[0-9]{1,18})?\Z", error="a kind like charge, or one cause like stay:5"
-)
-CAUSE = validate.Regexp(r"[a-z][a-z_-]{0,31}:[0-9]{1,18}\Z", error="one cause like parcel:5")
-ACCOUNT = validate.Length(min=1, max=16)
-PARTY = validate.Length(min=1, max=64)
-MOST_YEARS = 10
-KNOWN = {"description": "only what was recorded by this instant"}
-
-
-class AsOfSchema(FilterSchema):
-    """A day, today if not given; a book, all if not given; an instant of knowledge, now if not."""
-
-    as_of = fields.Date(validate=DATE)
-    book = fields.String(validate=BOOK)
-    known_at = Instant(metadata=KNOWN)
-
-
-class PeriodSchema(FilterSchema):
-    """Days, both included: `to` today and `from` the first of its year, if not given."""
-
-    since = fields.Date(data_key="from", validate=DATE)
-    until = fields.Date(data_key="to", validate=DATE)
-
-    @validates_schema
-    def _in_order(self, data: dict[str, Any], **_: Any) -> None:
-        if "since" not in data or "until" not in data:
-            return
-        if data["since"] > data["until"]:
-            raise ValidationError("lies before the first day", "to")
-        if data["until"].year - data["since"].year > MOST_YEARS:
-            raise ValidationError(f"must follow the first day within {MOST_YEARS} years", "to")
-
-
-class BookPeriodSchema(PeriodSchema):
-    """Days of one book, or of all if not given."""
-
-    book = fields.String(validate=BOOK)
-    known_at = Instant(metadata=KNOWN)
-
-
-class ActivityFilterSchema(BookPeriodSchema):
-    """Days, and how to divide them."""
-
-    by = fields.String(load_default="month", validate=validate.OneOf(["month"]))
-
-
-class YearSchema(FilterSchema):
-    """A year, the present one if not given, of the micro-fund if no book is given."""
-
-    year = fields.Integer(validate=validate.Range(min=2001, max=2099))
-    book = fields.String(load_default=FUND, validate=BOOK)
-    known_at = Instant(metadata=KNOWN)
-
-
-class ExportFilterSchema(FilterSchema):
-    """Days, both included: from the first entry to today, if not given; and the kind of file."""
-
-    since = fields.Date(data_key="from", validate=DATE)
-    until = fields.Date(data_key="to", validate=DATE)
-    form = fields.String(
-        data_key="format", required=True, validate=validate.OneOf(list(MEDIA_TYPES))
-    )
-    book = fields.String(validate=BOOK)
-
-    @validates_schema
-    def _in_order(self, data: dict[str, Any], **_: Any) -> None:
-        if "since" in data and "until" in data and data["since"] > data["until"]:
-            raise ValidationError("lies before the first day", "to")
-
-
-class EntryFilterSchema(FilterSchema):
-    """Which entries; both dates are included, and are those of posting."""
-
-    since = fields.Date(data_key="from", validate=DATE)
-    until = fields.Date(data_key="to", validate=DATE)
-    account = fields.String(validate=ACCOUNT)
-    party = fields.String(validate=PARTY)
-    source = fields.String(validate=SOURCE)
-    book = fields.String(validate=BOOK)
-    known_at = Instant(metadata=KNOWN)
-    against = fields.String(
-        validate=validate.Regexp(r"[0-9]{1,16}\Z", error="how the code of an account begins"),
-        metadata={"description": "how the code of another account of the entry begins"},
-    )
-
-
-class AccountFilterSchema(PeriodSchema):
-    """Days of an account, and of one party in it."""
-
-    party = fields.String(validate=PARTY)
-
-
-class PartyFilterSchema(PeriodSchema):
-    """Days of a party, and of one account."""
-
-    account = fields.String(validate=ACCOUNT)
-
-
-class TraceFilterSchema(FilterSchema):
-    """One thing to follow: an entry, a charge, a payment, a stay, or another cause."""
-
-    entry = fields.Integer(validate=ID)
-    charge = fields.Integer(validate=ID)
-    payment = fields.Integer(validate=ID)
-    stay = fields.Integer(validate=ID)
-    source = fields.String(validate=CAUSE)
-
-    @validates_schema
-    def _one_thing(self, data: dict[str, Any], **_: Any) -> None:
-        if len(data) != 1:
-            raise ValidationError("name exactly one thing", "entry")
 
 
 class UnsettledSchema(Schema):
@@ -231,11 +106,21 @@ class MonthResultSchema(ResultSchema):
     surplus_fen = fields.Integer(attribute="result.surplus_fen")
 
 
+class BookResultSchema(ResultSchema):
+    """The result of a book."""
+
+    book = fields.String()
+    income_fen = fields.Integer(attribute="result.income_fen")
+    expense_fen = fields.Integer(attribute="result.expense_fen")
+    surplus_fen = fields.Integer(attribute="result.surplus_fen")
+
+
 class ActivityStatementSchema(PeriodReportSchema):
     """业务活动表."""
 
     rows = fields.List(fields.Nested(ActivityRowSchema))
     months = fields.List(fields.Nested(MonthResultSchema))
+    books = fields.List(fields.Nested(BookResultSchema))
     restricted = fields.Nested(ResultSchema)
     unrestricted = fields.Nested(ResultSchema)
     total = fields.Nested(ResultSchema)
@@ -402,74 +287,3 @@ class EntrySchema(Schema):
     sealed_day = fields.Date(attribute="leaf.day", dump_default=None)
     postings = fields.List(fields.Nested(PostingSchema))
     trace = fields.Function(lambda row: links.trace(row.entry.id))
-
-
-class TracedTopUpSchema(Schema):
-    """Money left with us against later fees."""
-
-    id = fields.Integer()
-    method = fields.String()
-    amount_fen = fields.Integer()
-    household_id = fields.Integer(allow_none=True)
-    company = fields.String(allow_none=True)
-    occurred_at = Instant()
-    settled_at = Instant(allow_none=True)
-
-
-class MoveSchema(Schema):
-    """Money at a provider that is no payment and no top-up."""
-
-    id = fields.Integer()
-    kind = fields.String()
-    channel = fields.String()
-    reference = fields.String()
-    amount_fen = fields.Integer()
-    occurred_at = Instant()
-    settled_at = Instant(allow_none=True)
-
-
-class BillLineSchema(Schema):
-    """What a provider's bill or the bank's statement says of it."""
-
-    id = fields.Integer()
-    import_id = fields.Integer()
-    channel = fields.String()
-    type = fields.String()
-    external_id = fields.String()
-    reference = fields.String()
-    amount_fen = fields.Integer()
-    fee_fen = fields.Integer()
-    on_day = fields.Date()
-    verdict = fields.String(allow_none=True)
-
-
-class InReportsSchema(Schema):
-    """A month of a book in whose reports the entries are."""
-
-    book = fields.String()
-    month = fields.Date(format="%Y-%m")
-    statement = fields.String()
-    trial_balance = fields.String()
-    export = fields.String()
-
-
-class CauseSchema(Schema):
-    """What it is all about; `url` where that can be read, null for what has no page."""
-
-    source = fields.String()
-    source_id = fields.Integer()
-    url = fields.String(allow_none=True)
-
-
-class TraceSchema(Schema):
-    """All that belongs together, from what happened to the reports."""
-
-    cause = fields.Nested(CauseSchema, allow_none=True)
-    charges = fields.List(fields.Nested(ChargeSchema))
-    payments = fields.List(fields.Nested(PaymentSchema))
-    top_ups = fields.List(fields.Nested(TracedTopUpSchema))
-    orders = fields.List(fields.Nested(OrderSchema))
-    moves = fields.List(fields.Nested(MoveSchema))
-    bill_lines = fields.List(fields.Nested(BillLineSchema))
-    entries = fields.List(fields.Nested(EntrySchema))
-    reports = fields.List(fields.Nested(InReportsSchema))

@@ -59,9 +59,17 @@ class MonthResult:
     result: Result
 
 
+@dataclass(frozen=True, slots=True)
+class BookResult:
+    """The result of a book: what is one owner's is not another's."""
+
+    book: str
+    result: Result
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement(Report):
-    """The period's rows, and their results: of each month, by restriction, and in all.
+    """The period's rows, and their results: of each month and book, by restriction, in all.
 
     限定性 is what was given for a purpose only; the rest is 非限定性.
     """
@@ -70,6 +78,7 @@ class Statement(Report):
     until: date
     rows: list[StatementRow]
     months: list[MonthResult]
+    books: list[BookResult]
     restricted: Result
     unrestricted: Result
     total: Result
@@ -97,6 +106,10 @@ def statement(
         until=until,
         rows=rows,
         months=list(_months(rows, since, until)),
+        books=[
+            BookResult(name, _result((row.type, row.total_fen) for row in rows if row.book == name))
+            for name in sorted({row.book for row in rows})
+        ],
         restricted=_result((row.type, row.total_fen) for row in rows if row.restricted),
         unrestricted=_result((row.type, row.total_fen) for row in rows if not row.restricted),
         total=_result((row.type, row.total_fen) for row in rows),

@@ -95,16 +95,8 @@ def _summary(sheets: _Sheets, summary: Statement) -> None:
                 _summary_row(sheets, sheet, row, line, months)
                 row += 1
         subtotals.append(row)
-        sums = [
-            sum(
-                figure.amount_fen
-                for line in summary.rows
-                if line.type == kind
-                for figure in line.months
-                if figure.month == month
-            )
-            for month in months
-        ]
+        results = [month.result for month in summary.months]
+        sums = [each.income_fen if kind == INCOME else each.expense_fen for each in results]
         sheet.write_string(row, 2, name, sheets.head)
         for column, fen in enumerate([*sums, sum(sums)], start=4):
             _sum(sheet, row, column, first, sheets.total, fen / 100)

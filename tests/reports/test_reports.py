@@ -94,6 +94,8 @@ def test_the_statement_by_account_and_month(report: Report) -> None:
     }
     assert found["total"] == {"income_fen": 1714, "expense_fen": 250, "surplus_fen": 1464}
     assert [month["surplus_fen"] for month in found["months"]] == [1261, 533, -330]
+    apart = {book["book"]: book["surplus_fen"] for book in report("statement", **THREE)["books"]}
+    assert apart == {"owners": -12, "fund": 1464, "provider": 750}
     part = report("statement", since="2026-10-05", to="2026-11-22", book="fund")
     assert part["total"]["income_fen"] == 533
     assert [month["month"] for month in part["months"]] == ["2026-10", "2026-11"]
