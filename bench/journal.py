@@ -10,7 +10,7 @@ from bench.report import Verdict, judged, paired
 from bench.settling import raise_fees, settle, settlers
 from bench.verifying import open_books
 from core.db import Session, atomic, db
-from ledger import reports
+from reports.trial_balance import trial_balance
 
 OF_AN_ENTRY = 3
 CHARGES, ASKED, WRITERS = 6_000, 30, 16
@@ -113,7 +113,7 @@ def _reports(full: Ground, fuller: Ground, rounds: int, sizes: str) -> list[Verd
         for ground in (full, fuller):
             with app_on(ground.url), Session(db.engine) as session:
                 for name, ask in {
-                    "trial balance": lambda: reports.trial_balance(session, YEAR_END),
+                    "trial balance": lambda: trial_balance(session, YEAR_END),
                     "months": lambda: session.connection().exec_driver_sql(BY_MONTH).fetchall(),
                 }.items():
                     took.setdefault((name, ground.database), []).append(_median_ms(ask))

@@ -32,6 +32,8 @@ ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock('period_event'::regclass::oid::big
 HELD = "SELECT status FROM period WHERE month = %(month)s FOR NO KEY UPDATE"
 EARLIER = "SELECT count(*) AS count FROM period WHERE month < %(month)s AND status <> 'closed'"
 LATER = "SELECT max(month) AS month FROM period WHERE month > %(month)s AND status = 'closed'"
+# Tables of other packages say when in one of these columns; a row with neither filled, such as
+# money that was not paid out yet, did not occur, and one that has none of them is never passed by.
 WAITING = """
 SELECT count(*) FILTER (WHERE set_aside_reason IS NULL) AS unsettled,
     count(*) FILTER (WHERE set_aside_reason IS NOT NULL) AS set_aside

@@ -11,7 +11,7 @@ from ledger import seals
 from ledger.accounts import FUND
 from ledger.periods import Month
 from ledger.posting import rows
-from publication.detail import LEAST_PAYERS, Group, Item, groups
+from publication.detail import Group, Item, groups
 from publication.heads import fixed_days
 from publication.models import Publication
 from publication.pack import told
@@ -56,7 +56,8 @@ def edition(session: Session, row: Publication) -> Edition:
     month, known = Month(row.month), Known(last_entry=row.last_entry_id)
     opening = balances(session, row.month - date.resolution, known=known)
     closing = balances(session, month.last, known=known)
-    told_of = groups(_items(session, month, row.last_entry_id))
+    least = row.facts["least_payers"]
+    told_of = groups(_items(session, month, row.last_entry_id), least)
     years = by_month(session, _january(row.month, before=1), month.last, known=known)
     figures = {
         "format": row.format,
@@ -67,8 +68,8 @@ def edition(session: Session, row: Publication) -> Edition:
         **_activities(row, years),
         "fund": _fund(row, opening, closing, years),
         "detail": {
-            "least_payers": LEAST_PAYERS,
-            "smallest_group": told(min((g.payers for g in told_of), default=0), LEAST_PAYERS),
+            "least_payers": least,
+            "smallest_group": told(min((g.payers for g in told_of), default=0), least),
         },
         "heads": row.heads,
         "chain": _chain(session, row),

@@ -82,19 +82,19 @@ def pack_of(made: Edition, row: Publication) -> bytes:
 
 def _pack_1(made: Edition, row: Publication) -> bytes:
     names = {line["code"]: line for line in row.facts["accounts"]}
-    month = Month(row.month)
+    month, least = Month(row.month), row.facts["least_payers"]
     return zipped(
         {
             "README": readme(made.figures),
             "figures.json": as_json(made.figures),
             "figures.csv": figures_csv(made.figures),
-            "detail.csv": detail_csv(made.groups, names, LEAST_PAYERS),
+            "detail.csv": detail_csv(made.groups, names, least),
             "journal.beancount": summary.journal_text(
                 (month.first, month.last),
                 made.chart,
                 (made.opening, made.closing),
                 made.groups,
-                least=LEAST_PAYERS,
+                least=least,
                 notes=[f"{head['book']} {head['day']} {head['head']}" for head in row.heads],
             ),
             "index.html": page.page(made.figures, row.facts["corrections"]),
@@ -128,6 +128,7 @@ def _facts(session: Session, closed: PeriodEvent) -> dict[str, Any]:
             "to": policy.objection_to,
         },
         "target_fen": YEARLY_TARGET_FEN,
+        "least_payers": LEAST_PAYERS,
         "corrections": corrections.published(session, closed.month),
     }
 

@@ -99,6 +99,7 @@ def an_edition() -> tuple[Edition, Publication]:
         facts={
             "accounts": [dict(zip(NAMES, account, strict=True)) for account in ACCOUNTS],
             "corrections": [NOTE],
+            "least_payers": 5,
         },
         format=1,
         recorded_at=datetime(2026, 12, 21, tzinfo=UTC),
