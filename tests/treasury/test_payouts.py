@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core import clock
-from tests.ledger.till import ask, postings
+from tests.ledger.till import ask, postings, shut
 from tests.treasury.office import Office
 
 OCTOBER = datetime(2026, 10, 10, 4, 0, tzinfo=UTC)
@@ -187,8 +187,8 @@ def test_not_more_than_the_book_has(october: Office) -> None:
 
 def test_a_late_fee_of_a_closed_month_stands_where_it_was_posted(october: Office) -> None:
     bo = october.community.households["bo"]
-    close = "UPDATE period SET status = 'closed' WHERE month = '2026-10-01' RETURNING month"
-    assert len(ask(october.session, close)) == 1
+    shut(october.session, "2026-10-01")
+    october.session.commit()
     changes = {"household_id": None, "occurred_at": OCTOBER}
     october.charged(9, 100, owner_household_id=bo, **changes)
     october.balances()
