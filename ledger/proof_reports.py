@@ -69,7 +69,7 @@ def failed(checks: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def _told(snapshot: Session, beside: Session) -> dict[str, Any]:
     """All that a report says of one instant."""
     found = proof.verify(snapshot, beside)
-    values = proof.CONTROL | proof.CHART
+    values = proof.CONTROL | proof.CHART | {"elsewhere": sorted(proof.ELSEWHERE)}
     sides = [dict(row) for row in rows(snapshot, proof.SIDE_BY_SIDE, **values)]
     for more in SIDES.values():
         sides += more(snapshot)

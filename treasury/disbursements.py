@@ -98,7 +98,7 @@ def pay(
     if method != BANK and wanted.kind != EXPENSE:
         raise invalid("method", "only expenses are paid in cash")
     said = {"paid_by": by, "paid_at": at, "method": method, "bank_reference": bank_reference}
-    return _to(session, wanted, PAID, **said)
+    return _to(session, wanted, PAID, recorded_at=now, **said)
 
 
 def disbursements(kind: str | None = None, status: str | None = None) -> Select[Any]:

@@ -99,8 +99,8 @@ class Disbursement(Settled, Base):
             name="rejected",
         ),
         CheckConstraint(
-            "CASE WHEN status = 'paid' THEN num_nulls(paid_by, paid_at, method) = 0"
-            " ELSE num_nonnulls(paid_by, paid_at, method, bank_reference) = 0 END",
+            "CASE WHEN status = 'paid' THEN num_nulls(paid_by, paid_at, recorded_at, method) = 0"
+            " ELSE num_nonnulls(paid_by, paid_at, recorded_at, method, bank_reference) = 0 END",
             name="paid",
         ),
         CheckConstraint(
@@ -149,6 +149,9 @@ class Disbursement(Settled, Base):
     rejection: Mapped[str | None] = mapped_column(String(256), comment="why it was rejected")
     paid_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     paid_at: Mapped[datetime | None] = mapped_column(Instant)
+    recorded_at: Mapped[datetime | None] = mapped_column(
+        Instant, comment="when its payment was recorded here"
+    )
     method: Mapped[str | None] = mapped_column(String(16))
     bank_reference: Mapped[str | None] = mapped_column(String(64))
 

@@ -147,6 +147,7 @@ BEGIN
     ELSIF step = 'approved-paid' THEN
         kept.paid_by := NEW.paid_by;
         kept.paid_at := NEW.paid_at;
+        kept.recorded_at := NEW.recorded_at;
         kept.method := NEW.method;
         kept.bank_reference := NEW.bank_reference;
     ELSIF step = 'paid-paid' AND (
@@ -296,7 +297,8 @@ APPS_RIGHTS = {
     "fee_refund": f"UPDATE ({SETTLED})",
     "fund_receipt": f"UPDATE ({SETTLED})",
     "disbursement": f"UPDATE (status, approved_by, approved_at, rejected_by, rejected_at,"
-    f" rejection, paid_by, paid_at, method, bank_reference, {SETTLED})",
+    f" rejection, paid_by, paid_at, recorded_at, method, bank_reference,"
+    f" {SETTLED})",
     "write_off": "UPDATE (status, decided_by, decided_at)",
 }
 
@@ -536,6 +538,12 @@ def _create_disbursements() -> None:
         sa.Column("rejection", sa.String(length=256), nullable=True, comment="why it was rejected"),
         sa.Column("paid_by", sa.BigInteger(), nullable=True),
         sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when its payment was recorded here",
+        ),
         sa.Column("method", sa.String(length=16), nullable=True),
         sa.Column("bank_reference", sa.String(length=64), nullable=True),
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
@@ -554,8 +562,8 @@ def _create_disbursements() -> None:
             "(kind = 'expense') = (programme IS NOT NULL)", name=op.f("ck_disbursement_programme")
         ),
         sa.CheckConstraint(
-            "CASE WHEN status = 'paid' THEN num_nulls(paid_by, paid_at, method) = 0 ELSE"
-            " num_nonnulls(paid_by, paid_at, method, bank_reference) = 0 END",
+            "CASE WHEN status = 'paid' THEN num_nulls(paid_by, paid_at, recorded_at, method) = 0"
+            " ELSE num_nonnulls(paid_by, paid_at, recorded_at, method, bank_reference) = 0 END",
             name=op.f("ck_disbursement_paid"),
         ),
         sa.CheckConstraint(

@@ -255,7 +255,7 @@ def test_the_proof_sees_what_was_paid_otherwise(funded: Office) -> None:
     other = "UPDATE posting SET account = '510102' WHERE account = '510104'"
     assert "treasury" in funded.broken("posting", other)
     never = (
-        "UPDATE disbursement SET status = 'approved', settled_at = NULL, paid_at = NULL, "
+        "UPDATE disbursement SET status = 'approved', settled_at = NULL, paid_at = NULL, recorded_at = NULL, "
         "paid_by = NULL, method = NULL, bank_reference = NULL"
     )
     assert funded.broken("disbursement", never) == {
