@@ -31,10 +31,11 @@ def step_down(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _step_down(connection: Any, _record: object) -> None:
         nonlocal told
+        connection.autocommit = True  # a rollback would bring the owner back
         if connection.execute(OWNS_AND_MAY_STEP_DOWN, {"app": APP}).fetchone()[0]:
             connection.execute(f"SET ROLE {APP}")
             if not told:
                 owner = connection.info.user
                 log.warning("DATABASE_URL is the owner's", role=owner, going_on_as=APP)
                 told = True
-        connection.commit()
+        connection.autocommit = False
