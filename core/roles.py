@@ -31,7 +31,7 @@ def step_down(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _step_down(connection: Any, _record: object) -> None:
         nonlocal told
-        connection.autocommit = True  # else a rollback takes the role back
+        connection.autocommit = True  # a rollback would bring the owner back
         if connection.execute(OWNS_AND_MAY_STEP_DOWN, {"app": APP}).fetchone()[0]:
             connection.execute(f"SET ROLE {APP}")
             if not told:
