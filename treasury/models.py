@@ -29,6 +29,7 @@ Instant = DateTime(timezone=True)
 
 DRAFTED, APPROVED, REJECTED, PAID = "drafted", "approved", "rejected", "paid"
 PAYOUT, FUND_SHARE, PROVIDER_SHARE, EXPENSE = "payout", "fund_share", "provider_share", "expense"
+CASH_DEPOSIT = "cash_deposit"
 CASH, BANK = "cash", "bank"
 
 SETTLED_ONCE = "settled_at IS NULL OR set_aside_reason IS NULL"
@@ -63,18 +64,20 @@ class Credit(Base):
 
 
 class Disbursement(Settled, Base):
-    """付款单: money that leaves a book for somebody. One drafts it, another approves it.
+    """付款单: money that leaves a book for somebody, or its cash box for the bank.
 
+    One drafts it, another approves it.
     It becomes an entry when it is paid, not before: until then nothing has left.
     """
 
     __tablename__ = "disbursement"
     __table_args__ = (
         CheckConstraint(
-            "kind IN ('payout', 'fund_share', 'provider_share', 'expense')", name="kind"
+            "kind IN ('payout', 'fund_share', 'provider_share', 'expense', 'cash_deposit')",
+            name="kind",
         ),
         CheckConstraint(
-            "book = 'owners' OR book = 'fund' AND kind = 'expense'",
+            "book = 'owners' OR book = 'fund' AND kind IN ('expense', 'cash_deposit')",
             name="book",
         ),
         CheckConstraint("amount_fen > 0", name="amount"),
@@ -99,8 +102,8 @@ class Disbursement(Settled, Base):
             name="rejected",
         ),
         CheckConstraint(
-            "CASE WHEN status = 'paid' THEN num_nulls(paid_by, paid_at, method) = 0"
-            " ELSE num_nonnulls(paid_by, paid_at, method, bank_reference) = 0 END",
+            "CASE WHEN status = 'paid' THEN num_nulls(paid_by, paid_at, recorded_at, method) = 0"
+            " ELSE num_nonnulls(paid_by, paid_at, recorded_at, method, bank_reference) = 0 END",
             name="paid",
         ),
         CheckConstraint(
@@ -149,6 +152,9 @@ class Disbursement(Settled, Base):
     rejection: Mapped[str | None] = mapped_column(String(256), comment="why it was rejected")
     paid_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     paid_at: Mapped[datetime | None] = mapped_column(Instant)
+    recorded_at: Mapped[datetime | None] = mapped_column(
+        Instant, comment="when somebody said that it was paid"
+    )
     method: Mapped[str | None] = mapped_column(String(16))
     bank_reference: Mapped[str | None] = mapped_column(String(64))
 

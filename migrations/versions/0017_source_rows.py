@@ -15,7 +15,7 @@ ROWS = " UNION ALL ".join(
 )
 # What was only drafted or approved moves no money yet.
 PAID = """
-SELECT 'disbursement', id, amount_fen, paid_at, paid_at, settled_at, set_aside_reason
+SELECT 'disbursement', id, amount_fen, paid_at, recorded_at, settled_at, set_aside_reason
 FROM disbursement WHERE status = 'paid'
 """
 READERS = ("huilin_app", "huilin_reporter")
