@@ -19,6 +19,7 @@ import ledger.api
 import ledger.gauges
 import ledger.payments
 import ledger.periods
+import ledger.reversals
 import lockers.api
 import lockers.proof
 import parcels.api
@@ -35,6 +36,7 @@ import reports.command
 import sample
 import sharing.api
 import treasury.api
+import treasury.fund_receipts
 import treasury.proof
 import treasury.sources
 from core import clock, health, http, limits, metrics
@@ -85,6 +87,7 @@ def register_domain(app: Flask, api: http.Api) -> None:
     app.cli.add_command(sample.command)
     app.cli.add_command(reports.command.command)
     ledger.payments.SOURCES["stay"] = charge_stay
+    ledger.reversals.GUARDS["fund_receipt"] = treasury.fund_receipts.check_unspent
     ledger.payments.ORDERS["wechat"] = channels.orders.ask
     channels.moves.let_settlement_know()
     treasury.sources.let_settlement_know()

@@ -1,5 +1,6 @@
 """冲销: taking back what a source row became, in every book at once; nothing posted is edited."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -20,6 +21,9 @@ WHERE e.source = %(source)s AND e.source_id = %(source_id)s AND e.reverses_id IS
 ORDER BY e.id, p.line
 """
 
+GUARDS: dict[str, Callable[[Session, int], None]] = {}
+"""Sources of other packages: what refuses, by a Problem, to let a row of theirs be taken back."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reversed:
@@ -32,7 +36,7 @@ class Reversed:
 def reverse(session: Session, entry_id: int, reason: str, person_id: int) -> Reversed:
     """Take back all that the entry's source row became, today, or in the next open month.
 
-    Problem 404; 409 `is-a-reversal`, which is final, or `already-reversed`.
+    Problem 404; 409 `is-a-reversal`, which is final, `already-reversed`, or what `GUARDS` say.
     """
     entry = session.get(JournalEntry, entry_id)
     if entry is None:
@@ -46,6 +50,8 @@ def reverse(session: Session, entry_id: int, reason: str, person_id: int) -> Rev
     }
     if entry_id not in standing:
         raise Problem(409, "already-reversed", "The entry was taken back before.")
+    if guard := GUARDS.get(entry.source):
+        guard(session, entry.source_id)
     now = clock.now()
     session.add_all(
         Reversal(entry_id=number, person_id=person_id, reason=reason, recorded_at=now)

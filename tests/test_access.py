@@ -189,6 +189,7 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "POST /api/v1/disbursements/expenses": (FINANCE, ADMIN),
     "POST /api/v1/disbursements/payouts": (FINANCE, ADMIN),
     "POST /api/v1/disbursements/shares": (FINANCE, ADMIN),
+    "POST /api/v1/disbursements/deposits": (FINANCE, ADMIN),
     "POST /api/v1/disbursements/<int:number>/approve": (FINANCE, ADMIN),
     "POST /api/v1/disbursements/<int:number>/reject": (FINANCE, ADMIN),
     "POST /api/v1/disbursements/<int:number>/pay": (FINANCE, ADMIN),

@@ -21,6 +21,7 @@ from treasury.disbursement_schemas import (
     DisbursementSchema,
     DraftedSchema,
     EvidenceSchema,
+    NewDepositSchema,
     NewEvidenceSchema,
     NewExpenseSchema,
     NewPayoutsSchema,
@@ -101,6 +102,22 @@ def draft_share(body: dict[str, Any]) -> Response:
     def effect(session: Session) -> dict[str, Any]:
         wanted = {"amount_fen": None} | body
         return dumped(DisbursementSchema, payouts.draft_share(session, drafted_by=who, **wanted))
+
+    return once(f"person:{who}", body, 201, effect)
+
+
+@blueprint.post("/disbursements/deposits")
+@requires(*BOOKKEEPERS)
+@blueprint.doc(parameters=ONCE)
+@blueprint.arguments(NewDepositSchema)
+@blueprint.response(201, DisbursementSchema)
+def draft_deposit(body: dict[str, Any]) -> Response:
+    """Draft that counted cash of a book goes to its bank; another person counts and approves."""
+    who = current().id
+
+    def effect(session: Session) -> dict[str, Any]:
+        drafted = disbursements.draft_deposit(session, drafted_by=who, **body)
+        return dumped(DisbursementSchema, drafted)
 
     return once(f"person:{who}", body, 201, effect)
 

@@ -9,10 +9,19 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from core.http import Instant, Schema
 from ledger.accounts import FUND, OWNERS
 from ledger.schemas import FilterSchema, Hash
-from treasury.models import BANK, CASH, EXPENSE, FUND_SHARE, MEDIA_TYPES, PAYOUT, PROVIDER_SHARE
+from treasury.models import (
+    BANK,
+    CASH,
+    CASH_DEPOSIT,
+    EXPENSE,
+    FUND_SHARE,
+    MEDIA_TYPES,
+    PAYOUT,
+    PROVIDER_SHARE,
+)
 from treasury.schemas import FEN, reason
 
-KINDS = [PAYOUT, FUND_SHARE, PROVIDER_SHARE, EXPENSE]
+KINDS = [PAYOUT, FUND_SHARE, PROVIDER_SHARE, EXPENSE, CASH_DEPOSIT]
 TEXT = validate.Length(min=1, max=128)
 REFERENCE = validate.Length(min=1, max=64)
 MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
@@ -64,6 +73,13 @@ class NewShareSchema(Schema):
     amount_fen = fields.Integer(strict=True, validate=FEN)
 
 
+class NewDepositSchema(Schema):
+    """Bring cash of a book to its bank, as it was counted."""
+
+    book = fields.String(required=True, validate=validate.OneOf([FUND, OWNERS]))
+    amount_fen = fields.Integer(required=True, strict=True, validate=FEN)
+
+
 class RejectionSchema(Schema):
     """Why it is not paid."""
 
@@ -106,6 +122,9 @@ class DisbursementSchema(Schema):
     rejection = fields.String(allow_none=True)
     paid_by = fields.Integer(allow_none=True)
     paid_at = Instant(allow_none=True)
+    recorded_at = Instant(
+        allow_none=True, metadata={"description": "when somebody said that it was paid"}
+    )
     method = fields.String(allow_none=True)
     bank_reference = fields.String(allow_none=True)
     settled_at = Instant(allow_none=True)

@@ -10,17 +10,26 @@ from core import clock
 from core.errors import Problem, invalid, not_found
 from ledger.accounts import FUND
 from ledger.models import Account
-from treasury.balances import available_fen, one_at_a_time, unrestricted_fen
+from treasury.balances import (
+    available_fen,
+    enough,
+    in_account_fen,
+    one_at_a_time,
+    restricted_fen,
+    unrestricted_fen,
+)
+from treasury.drafts import DRAWN_ON, MONEY
 from treasury.models import (
     APPROVED,
     BANK,
+    CASH,
+    CASH_DEPOSIT,
     DRAFTED,
     EXPENSE,
     PAID,
     REJECTED,
     Disbursement,
     Evidence,
-    RestrictedMoney,
 )
 
 
@@ -41,6 +50,17 @@ def draft_expense(session: Session, *, drafted_by: int, **expense: Any) -> Disbu
     return add(session, kind=EXPENSE, drafted_by=drafted_by, **expense)
 
 
+def draft_deposit(session: Session, *, book: str, amount_fen: int, drafted_by: int) -> Disbursement:
+    """Cash of a book to be brought to its bank, as counted; who approves counts it again.
+
+    Problem 409 `insufficient-funds` for more than is there and not on its way already.
+    """
+    one_at_a_time(session)
+    _enough_in_account(session, book, CASH, amount_fen, DRAFTED, APPROVED, PAID)
+    facts = {"kind": CASH_DEPOSIT, "book": book, "payee": "开户银行", "memo": "开户银行"}
+    return add(session, amount_fen=amount_fen, drafted_by=drafted_by, **facts)
+
+
 def add(session: Session, **facts: Any) -> Disbursement:
     """A draft of these facts."""
     drafted = Disbursement(status=DRAFTED, drafted_at=clock.now(), **facts)
@@ -53,8 +73,8 @@ def approve(session: Session, number: int, by: int) -> Disbursement:
     """Another person than who drafted it approves; from then on its money is as good as gone.
 
     Problem 404; 409 `wrong-step`, `second-person-needed`, `evidence-needed`, or
-    `insufficient-funds` when the book has not so much, or the programme was not given so much, or
-    what is left was given for other purposes.
+    `insufficient-funds` when the book, or the account that it goes from, has not so much, or the
+    programme was not given so much, or what is left was given for other purposes.
     """
     wanted = _at(session, number, DRAFTED)
     if wanted.drafted_by == by:
@@ -62,10 +82,10 @@ def approve(session: Session, number: int, by: int) -> Disbursement:
     if wanted.kind == EXPENSE and not session.scalar(_evidence(number).limit(1)):
         raise Problem(409, "evidence-needed", "Attach what shows the expense first.")
     one_at_a_time(session)
-    left_fen = _left_fen(session, wanted)
-    if wanted.amount_fen > left_fen:
-        detail = "There is not so much that may pay for it."
-        raise Problem(409, "insufficient-funds", detail, available_fen=left_fen)
+    if wanted.kind != CASH_DEPOSIT:
+        enough(wanted.amount_fen, _left_fen(session, wanted), wanted.book)
+    if (money := DRAWN_ON.get(wanted.kind)) is not None:
+        _enough_in_account(session, wanted.book, money, wanted.amount_fen, APPROVED, PAID)
     return _to(session, wanted, APPROVED, approved_by=by, approved_at=clock.now())
 
 
@@ -87,8 +107,9 @@ def pay(
 ) -> Disbursement:
     """The money left, by the bank's reference or out of the cash box; settlement books it.
 
-    Problem 404, 409 `wrong-step` unless it is approved, 422 for an instant before the approval
-    or yet to come, or cash for anything but an expense.
+    Problem 404, 409 `wrong-step` unless it is approved, or `insufficient-funds` when the account
+    that it goes from has not so much; 422 for an instant before the approval or yet to come, or
+    cash for anything but an expense.
     """
     wanted = _at(session, number, APPROVED)
     now = clock.now()
@@ -97,6 +118,9 @@ def pay(
         raise invalid("paid_at", "lies between the approval and now")
     if method != BANK and wanted.kind != EXPENSE:
         raise invalid("method", "only expenses are paid in cash")
+    one_at_a_time(session)
+    money = DRAWN_ON.get(wanted.kind, method)
+    _enough_in_account(session, wanted.book, money, wanted.amount_fen, PAID)
     said = {"paid_by": by, "paid_at": at, "method": method, "bank_reference": bank_reference}
     return _to(session, wanted, PAID, recorded_at=now, **said)
 
@@ -125,9 +149,15 @@ def _left_fen(session: Session, wanted: Disbursement) -> int:
     """What may pay for it: what is free, or what was given for its programme and is there."""
     if not wanted.restricted:
         return unrestricted_fen(session, wanted.book)
-    given = session.get(RestrictedMoney, wanted.programme, populate_existing=True)
-    left_fen = given.given_fen - given.spent_fen if given else 0
-    return min(left_fen, available_fen(session, wanted.book))
+    given_fen = restricted_fen(session, wanted.programme)
+    return min(given_fen, available_fen(session, wanted.book))
+
+
+def _enough_in_account(
+    session: Session, book: str, method: str, asked_fen: int, *statuses: str
+) -> None:
+    """Neither the cash box nor the bank goes below zero for it, whatever the other has."""
+    enough(asked_fen, in_account_fen(session, book, method, statuses), MONEY[book, method])
 
 
 def _at(session: Session, number: int, *statuses: str) -> Disbursement:

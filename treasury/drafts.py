@@ -40,10 +40,19 @@ MONEY = {
 }
 """Where a book has its money in hand and at the bank."""
 
+DRAWN_ON = {
+    "payout": "bank",
+    "fund_share": "bank",
+    "provider_share": "bank",
+    "cash_deposit": "cash",
+}
+"""Where a kind of disbursement takes its money from; an expense, from where it is paid."""
+
 DISBURSED = {
     "payout": "业主分成付款",
     "fund_share": "划转社区微基金",
     "provider_share": "支付物业公司",
+    "cash_deposit": "现金送存",
     "expense": "支出",
 }
 RECEIVED = {"donation": "捐赠", "business": "商户贡献", "service": "低偿服务"}
@@ -91,11 +100,11 @@ def of_disbursement(
     programme: str | None,
     memo: str,
 ) -> tuple[Entry, ...]:
-    """What each book says of money that left: the owners' pays what it owes, or a cost.
+    """What each book says of money that left: it pays what it owes, or a cost, or its own bank.
 
     What is passed on to the fund or the provider arrives in their own book in the same moment.
     """
-    money = MONEY[book, method]
+    money = MONEY[book, DRAWN_ON.get(kind, method)]
     spent, arrived = {
         "payout": (Line(OWNERS_PAYABLE, party, amount_fen), None),
         "fund_share": (
@@ -106,6 +115,7 @@ def of_disbursement(
             Line(PROPERTY_PAYABLE, PROPERTY_COMPANY, amount_fen),
             (SETTLE_PROVIDER, PROVIDER, PROVIDER_BANK, PROVIDER_RECEIVABLE),
         ),
+        "cash_deposit": (Line(MONEY[book, "bank"], None, amount_fen), None),
         "expense": (Line(programme or "", None, amount_fen), None),
     }[kind]
     said = f"{DISBURSED[kind]} {memo}"

@@ -8,11 +8,12 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.errors import invalid, not_found
+from core.errors import Problem, invalid, not_found
 from core.money import yuan
 from identity.models import Household
 from ledger.accounts import FUND
 from ledger.models import Account
+from treasury.balances import one_at_a_time, restricted_fen
 from treasury.drafts import RECEIVED
 from treasury.models import CASH
 from treasury.numerals import in_words
@@ -48,6 +49,19 @@ def receive(
     session.add(taken)
     session.flush()
     return taken
+
+
+def check_unspent(session: Session, number: int) -> None:
+    """Problem 409 `spent-already` when money for a programme cannot be taken back any more."""
+    receipt = session.get_one(FundReceipt, number)
+    if not receipt.restricted:
+        return
+    one_at_a_time(session)
+    left_fen = restricted_fen(session, receipt.programme)
+    if receipt.amount_fen > left_fen:
+        detail = f"{left_fen} fen of what was given for {receipt.programme} are not spent yet."
+        named = {"available_fen": left_fen, "asked_fen": receipt.amount_fen}
+        raise Problem(409, "spent-already", detail, **named)
 
 
 def fund_receipts(kind: str | None = None, household_id: int | None = None) -> Select[Any]:

@@ -29,6 +29,7 @@ Instant = DateTime(timezone=True)
 
 DRAFTED, APPROVED, REJECTED, PAID = "drafted", "approved", "rejected", "paid"
 PAYOUT, FUND_SHARE, PROVIDER_SHARE, EXPENSE = "payout", "fund_share", "provider_share", "expense"
+CASH_DEPOSIT = "cash_deposit"
 CASH, BANK = "cash", "bank"
 
 SETTLED_ONCE = "settled_at IS NULL OR set_aside_reason IS NULL"
@@ -63,18 +64,20 @@ class Credit(Base):
 
 
 class Disbursement(Settled, Base):
-    """付款单: money that leaves a book for somebody. One drafts it, another approves it.
+    """付款单: money that leaves a book for somebody, or its cash box for the bank.
 
+    One drafts it, another approves it.
     It becomes an entry when it is paid, not before: until then nothing has left.
     """
 
     __tablename__ = "disbursement"
     __table_args__ = (
         CheckConstraint(
-            "kind IN ('payout', 'fund_share', 'provider_share', 'expense')", name="kind"
+            "kind IN ('payout', 'fund_share', 'provider_share', 'expense', 'cash_deposit')",
+            name="kind",
         ),
         CheckConstraint(
-            "book = 'owners' OR book = 'fund' AND kind = 'expense'",
+            "book = 'owners' OR book = 'fund' AND kind IN ('expense', 'cash_deposit')",
             name="book",
         ),
         CheckConstraint("amount_fen > 0", name="amount"),
@@ -150,7 +153,7 @@ class Disbursement(Settled, Base):
     paid_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     paid_at: Mapped[datetime | None] = mapped_column(Instant)
     recorded_at: Mapped[datetime | None] = mapped_column(
-        Instant, comment="when its payment was recorded here"
+        Instant, comment="when somebody said that it was paid"
     )
     method: Mapped[str | None] = mapped_column(String(16))
     bank_reference: Mapped[str | None] = mapped_column(String(64))

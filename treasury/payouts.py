@@ -19,7 +19,15 @@ from ledger.accounts import (
 from ledger.posting import rows
 from treasury.balances import one_at_a_time, stands_fen, under_way_fen
 from treasury.disbursements import add
-from treasury.models import FUND_SHARE, PAYOUT, PROVIDER_SHARE, Disbursement
+from treasury.models import (
+    APPROVED,
+    DRAFTED,
+    FUND_SHARE,
+    PAID,
+    PAYOUT,
+    PROVIDER_SHARE,
+    Disbursement,
+)
 
 # Per owner: what stood when the month ended, what stands now, what was drafted and not booked.
 OWED = """
@@ -86,7 +94,7 @@ def draft_share(
     """
     one_at_a_time(session)
     account, party, payee = SHARES[kind]
-    under_way = under_way_fen(session, statuses=["drafted", "approved", "paid"], kind=kind)
+    under_way = under_way_fen(session, OWNERS, kinds=[kind], statuses=[DRAFTED, APPROVED, PAID])
     due_fen = -stands_fen(session, account) - under_way
     wanted_fen = due_fen if amount_fen is None else amount_fen
     if due_fen <= 0:

@@ -15,9 +15,9 @@ from ledger.accounts import (
     PROPERTY_PAYABLE,
     PROVIDER_RECEIVABLE,
 )
+from ledger.checks import Check, compare
 from ledger.journal import Entry, Line
 from ledger.posting import rows
-from ledger.proof import Check
 from ledger.settlement import Draft
 from treasury.sources import (
     DISBURSEMENTS,
@@ -56,12 +56,35 @@ MIRRORS = {
     "provider": [PROPERTY_PAYABLE, PROVIDER_RECEIVABLE],
 }
 
+# What was taken back in the books counts no more, given or spent.
+RESTRICTED = """
+SELECT programme, count(*) OVER () AS broken FROM (
+    SELECT programme, sum(given_fen) AS given_fen, sum(spent_fen) AS spent_fen FROM (
+        SELECT 'fund_receipt' AS source, id AS source_id, programme, amount_fen AS given_fen,
+            0 AS spent_fen
+        FROM fund_receipt WHERE restricted
+        UNION ALL
+        SELECT 'expense', id, programme, 0, amount_fen
+        FROM disbursement WHERE restricted AND status IN ('approved', 'paid')
+    ) AS source
+    WHERE NOT EXISTS (
+        SELECT FROM journal_entry AS back WHERE back.reverses_id IS NOT NULL
+            AND (back.source, back.source_id) = (source.source, source.source_id)
+    )
+    GROUP BY programme
+) AS said FULL JOIN restricted_money AS kept USING (programme)
+WHERE (coalesce(said.given_fen, 0), coalesce(said.spent_fen, 0))
+    IS DISTINCT FROM (kept.given_fen::numeric, kept.spent_fen::numeric)
+ORDER BY programme LIMIT 1
+"""
+
 
 def let_the_books_know() -> None:
     """Prove these rows here instead of in the ledger; whoever starts a process that proves."""
     proof.ELSEWHERE.update(KINDS)
     proof.OTHERS["treasury"] = moves_are_booked
     proof.OTHERS["mirrors"] = books_mirror_each_other
+    proof.OTHERS["restricted"] = restricted_money_is_kept
 
 
 def moves_are_booked(session: Session) -> Check:
@@ -93,6 +116,11 @@ def books_mirror_each_other(session: Session) -> Check:
         if row["fen"]:
             return Check(False, f"the owners' book and the {book}'s differ by {row['fen']} fen")
     return Check(True, "the books owe each other the same")
+
+
+def restricted_money_is_kept(session: Session) -> Check:
+    """What was given for each programme, and what of it is approved, computed again."""
+    return compare(session, RESTRICTED, "programme {programme}")
 
 
 def _drafted(session: Session) -> Iterator[tuple[Key, Mapping[str, Any], set[Said]]]:

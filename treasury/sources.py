@@ -7,7 +7,14 @@ from typing import Any
 from ledger import settlement
 from ledger.accounts import party_of
 from ledger.journal import Entry
-from treasury.drafts import FEE_REFUND, FUND_RECEIPT, of_disbursement, of_fund_receipt, of_refund
+from treasury.drafts import (
+    DISBURSED,
+    FEE_REFUND,
+    FUND_RECEIPT,
+    of_disbursement,
+    of_fund_receipt,
+    of_refund,
+)
 
 REFUNDS = """
 SELECT r.id, 'fee_refund' AS kind, r.source, r.source_id, r.method, r.amount_fen, r.occurred_at,
@@ -30,7 +37,7 @@ WHERE r.settled_at IS NULL AND r.set_aside_reason IS NULL {more}
 ORDER BY r.id LIMIT %(limit)s FOR NO KEY UPDATE OF r SKIP LOCKED
 """
 
-KINDS = (FEE_REFUND, "payout", "fund_share", "provider_share", "expense", FUND_RECEIPT)
+KINDS = (FEE_REFUND, *DISBURSED, FUND_RECEIPT)
 """What the entries of these rows name as their source."""
 
 

@@ -241,6 +241,24 @@ END $$;
 CREATE TRIGGER spent AFTER UPDATE OF status ON disbursement FOR EACH ROW
     WHEN (NEW.restricted AND OLD.status <> NEW.status AND 'approved' IN (OLD.status, NEW.status))
     EXECUTE FUNCTION treasury_spent();
+
+CREATE FUNCTION treasury_taken_back() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.source = 'fund_receipt' THEN
+        UPDATE restricted_money AS kept SET given_fen = given_fen - gift.amount_fen
+        FROM fund_receipt AS gift
+        WHERE gift.id = NEW.source_id AND gift.restricted AND kept.programme = gift.programme;
+    ELSE
+        UPDATE restricted_money AS kept SET spent_fen = spent_fen - expense.amount_fen
+        FROM disbursement AS expense
+        WHERE expense.id = NEW.source_id AND expense.restricted
+            AND kept.programme = expense.programme;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER taken_back AFTER INSERT ON journal_entry FOR EACH ROW
+    WHEN (NEW.reverses_id IS NOT NULL AND NEW.source IN ('fund_receipt', 'expense'))
+    EXECUTE FUNCTION treasury_taken_back();
 """
 
 VOUCHERS = """
@@ -275,7 +293,8 @@ CREATE TRIGGER fits AFTER INSERT ON voucher
 # of those that run often are steady, as in 0002.
 AS_OWNER = (
     *("treasury_refunded()", "treasury_credited()", "treasury_has_its_credit()"),
-    *("treasury_given()", "treasury_spent()", "treasury_voucher_fits()"),
+    *("treasury_given()", "treasury_spent()", "treasury_taken_back()"),
+    "treasury_voucher_fits()",
 )
 OTHERS = (
     *("treasury_names_a_credit()", "treasury_disbursement_steps()", "treasury_write_off_steps()"),
@@ -297,8 +316,7 @@ APPS_RIGHTS = {
     "fee_refund": f"UPDATE ({SETTLED})",
     "fund_receipt": f"UPDATE ({SETTLED})",
     "disbursement": f"UPDATE (status, approved_by, approved_at, rejected_by, rejected_at,"
-    f" rejection, paid_by, paid_at, recorded_at, method, bank_reference,"
-    f" {SETTLED})",
+    f" rejection, paid_by, paid_at, recorded_at, method, bank_reference, {SETTLED})",
     "write_off": "UPDATE (status, decided_by, decided_at)",
 }
 
@@ -327,6 +345,7 @@ def downgrade() -> None:
     """Take back what `upgrade` did; refused once any of it is in the books."""
     op.execute(UNUSED)
     op.execute("DROP TRIGGER credited ON charge")
+    op.execute("DROP TRIGGER taken_back ON journal_entry")
     for table in NEW_TABLES:
         op.drop_table(table)
     for function in (*AS_OWNER, *OTHERS):
@@ -542,7 +561,7 @@ def _create_disbursements() -> None:
             "recorded_at",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="when its payment was recorded here",
+            comment="when somebody said that it was paid",
         ),
         sa.Column("method", sa.String(length=16), nullable=True),
         sa.Column("bank_reference", sa.String(length=64), nullable=True),
@@ -580,11 +599,11 @@ def _create_disbursements() -> None:
             "NOT restricted OR book = 'fund'", name=op.f("ck_disbursement_restricted")
         ),
         sa.CheckConstraint(
-            "book = 'owners' OR book = 'fund' AND kind = 'expense'",
+            "book = 'owners' OR book = 'fund' AND kind IN ('expense', 'cash_deposit')",
             name=op.f("ck_disbursement_book"),
         ),
         sa.CheckConstraint(
-            "kind IN ('payout', 'fund_share', 'provider_share', 'expense')",
+            "kind IN ('payout', 'fund_share', 'provider_share', 'expense', 'cash_deposit')",
             name=op.f("ck_disbursement_kind"),
         ),
         sa.CheckConstraint(

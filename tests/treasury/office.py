@@ -92,6 +92,13 @@ class Office:
         self.did("olga", "payments", {"charge_id": charge, "method": "cash"})
         return charge
 
+    def deposited(self, amount_fen: int, book: str = "owners") -> dict[str, Any]:
+        """Fan and Fay bring cash of a book to the bank; not yet settled."""
+        wanted = {"book": book, "amount_fen": amount_fen}
+        path = f"disbursements/{self.did('fan', 'disbursements/deposits', wanted)['id']}"
+        self.did("fay", f"{path}/approve")
+        return self.did("fan", f"{path}/pay", {"bank_reference": "存款回单"})
+
     def balances(self, *accounts: str) -> dict[str, int]:
         """What stands in accounts (all that are not square) once everything is settled, proved."""
         settle_all()

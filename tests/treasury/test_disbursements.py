@@ -209,7 +209,10 @@ def test_the_owner_of_the_database_takes_no_short_cut(funded: Office) -> None:
     (fay,) = ask(funded.session, "SELECT id FROM person WHERE username = 'fay'")[0]
     approve = "UPDATE disbursement SET status = 'approved', approved_at = now(), approved_by = {}"
     assert "second_person" in funded.denied(approve.format(fan))
-    paid = "status = 'paid', paid_at = now(), paid_by = 1, method = 'bank', bank_reference = 'x'"
+    paid = """
+        status = 'paid', paid_at = now(), recorded_at = now(), paid_by = 1, method = 'bank',
+        bank_reference = 'x'
+    """
     for attack in (
         f"UPDATE disbursement SET {paid}",
         "UPDATE disbursement SET amount_fen = 1",
@@ -255,8 +258,8 @@ def test_the_proof_sees_what_was_paid_otherwise(funded: Office) -> None:
     other = "UPDATE posting SET account = '510102' WHERE account = '510104'"
     assert "treasury" in funded.broken("posting", other)
     never = (
-        "UPDATE disbursement SET status = 'approved', settled_at = NULL, paid_at = NULL, recorded_at = NULL, "
-        "paid_by = NULL, method = NULL, bank_reference = NULL"
+        "UPDATE disbursement SET status = 'approved', settled_at = NULL, paid_at = NULL, "
+        "paid_by = NULL, recorded_at = NULL, method = NULL, bank_reference = NULL"
     )
     assert funded.broken("disbursement", never) == {
         "treasury": "expense:1 has an entry but no source row; 1 broken in all"
