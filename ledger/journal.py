@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from core.money import shares
 from ledger.accounts import (
     CASH,
     CLEARING,
@@ -30,6 +29,7 @@ from ledger.accounts import (
     RECEIVABLE,
     party_of,
 )
+from ledger.division import COMMUNITY, PRIVATE, Split, divide
 
 SETTLE = "settle"
 """The purpose of what the collecting book, the owners', says of a source row."""
@@ -41,7 +41,6 @@ REVERSE = "reverse"
 NULL = "null"
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 
-COMMUNITY, PRIVATE = "community", "private"
 KIND_NAMES = {"fee": "", "supplement": "补收", "credit": "减免"}
 METHOD_NAMES = {"cash": "现金收款", "balance": "余额支付", "wechat": "微信收款"}
 
@@ -80,53 +79,6 @@ class Entry:
         return self.source, self.source_id, self.purpose
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """A split rule: of one income, ownership and perhaps lot, from a date on.
-
-    `cost_permille` of the income is recovered cost, then integer weights share out the rest.
-    """
-
-    id: int
-    income: str
-    ownership: str
-    micro_fund: int
-    property: int
-    owner: int
-    valid_from: date
-    lot: str | None = None
-    cost_permille: int = 0
-
-    def divide(self, amount_fen: int) -> "Divided":
-        """Cost first, then shares, each by largest remainder; a negative amount is the mirror."""
-        cost_fen, rest_fen = shares(amount_fen, (self.cost_permille, 1000 - self.cost_permille))
-        weights = self.micro_fund, self.property, self.owner
-        return Divided(self.income, self.id, cost_fen, *shares(rest_fen, weights))
-
-
-@dataclass(frozen=True, slots=True)
-class Divided:
-    """What the rule of one income gives to whom: all of the income, to the fen."""
-
-    income: str
-    rule_id: int
-    cost_fen: int
-    fund_fen: int
-    provider_fen: int
-    owner_fen: int
-
-    def less(self, before: "Divided") -> "Divided":
-        """What is more than `before`."""
-        return Divided(
-            self.income,
-            self.rule_id,
-            self.cost_fen - before.cost_fen,
-            self.fund_fen - before.fund_fen,
-            self.provider_fen - before.provider_fen,
-            self.owner_fen - before.owner_fen,
-        )
-
-
 class ChargeFacts(NamedTuple):
     """What of a charge matters to the books.
 
@@ -157,24 +109,6 @@ class ChargeFacts(NamedTuple):
     def ownership(self) -> str:
         """Whose place earned it."""
         return COMMUNITY if self.owner_household_id is None else PRIVATE
-
-
-def rule_for(
-    rules: Iterable[Split], income: str, ownership: str, on: date, lot: str | None = None
-) -> Split | None:
-    """The rule in force that day: the newest `valid_from` not after it, the later recorded.
-
-    Once a lot has a rule of its own, that goes before the general ones, however new they are:
-    who voted for one lot meant that lot.
-    """
-    fit = [
-        rule
-        for rule in rules
-        if (rule.income, rule.ownership) == (income, ownership)
-        and rule.lot in {None, lot}
-        and rule.valid_from <= on
-    ]
-    return max(fit, key=lambda rule: (rule.lot is not None, rule.valid_from, rule.id), default=None)
 
 
 def of_charge(charge: ChargeFacts, rules: Mapping[str, Split]) -> tuple[Entry, ...]:
@@ -225,7 +159,7 @@ def _sides(parts: tuple[tuple[int, int, Split], ...], owner: str | None) -> tupl
 
     Most fees are like others; the debtor, who makes each his own, is still to be named.
     """
-    divided = [_divide(fen, before_fen, rule) for fen, before_fen, rule in parts]
+    divided = [divide(fen, before_fen, rule) for fen, before_fen, rule in parts]
     several = len(divided) > 1
     rule_ids = [part.rule_id if several else None for part in divided]
     owed = (
@@ -269,11 +203,6 @@ def _owed_by(debtor: str, lines: tuple[Line, ...]) -> tuple[Line, ...]:
             for line in lines
         ]
     )
-
-
-def _divide(amount_fen: int, before_fen: int, rule: Split) -> Divided:
-    whole = rule.divide(before_fen + amount_fen)
-    return whole.less(rule.divide(before_fen)) if before_fen else whole
 
 
 def _against(account: str, lines: Iterable[Line]) -> tuple[Line, ...]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import not_found
-from ledger import proof, seals
+from ledger import proof, seals, side_by_side
 from ledger.posting import rows
 from ledger.proof_models import ProofReport
 
@@ -69,8 +69,7 @@ def failed(checks: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def _told(snapshot: Session, beside: Session) -> dict[str, Any]:
     """All that a report says of one instant."""
     found = proof.verify(snapshot, beside)
-    values = proof.CONTROL | proof.CHART | {"elsewhere": sorted(proof.ELSEWHERE)}
-    sides = [dict(row) for row in rows(snapshot, proof.SIDE_BY_SIDE, **values)]
+    sides = side_by_side.sides(snapshot)
     for more in SIDES.values():
         sides += more(snapshot)
     return {

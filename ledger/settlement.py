@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.app import settings
-from ledger import journal, posting
+from ledger import division, journal, posting
 from ledger.accounts import INCOMES, party_of
 from ledger.journal import ChargeFacts, Entry
 from ledger.posting import rows
@@ -167,9 +167,9 @@ def release(session: Session, reason: str, income: str | None = None) -> int:
 def _claim(session: Session, limit: int) -> list[Claimed]:
     """Lock what waits, charges before the payments for them, and draft its entries."""
     zone = settings().zone
-    rules = [journal.Split(**row) for row in rows(session, RULES)]
+    rules = [division.Split(**row) for row in rows(session, RULES)]
 
-    in_force = cache(partial(journal.rule_for, rules))
+    in_force = cache(partial(division.rule_for, rules))
 
     def of_charge(row: Mapping[str, Any], on: date) -> tuple[Entry, ...]:
         facts = ChargeFacts(occurred_on=on, **{name: row[name] for name in FACTS})
@@ -201,7 +201,7 @@ def _claim(session: Session, limit: int) -> list[Claimed]:
 
 
 def _of_charge(
-    facts: ChargeFacts, rule_of: Callable[[str], journal.Split | None]
+    facts: ChargeFacts, rule_of: Callable[[str], division.Split | None]
 ) -> tuple[Entry, ...]:
     """Each income by its own rule: a correction's is the one that divided what it corrects.
 

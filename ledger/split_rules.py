@@ -36,7 +36,7 @@ def add(
 
     `cost_permille` of the income is the provider's recovered cost; `shares` are integer weights
     for micro_fund, property and owner of the rest; absent ones are zero. With a `lot` it is that
-    lot's own (see `journal.rule_for`); Problem 422 when there is no such lot. `vote` has what is
+    lot's own (see `division.rule_for`); Problem 422 when there is no such lot. `vote` has what is
     known of decided_on, votes_for, votes_against, votes_abstained, area_for_permille, reference.
 
     What is in the books already stays as it was posted. Charges that waited for a rule of this

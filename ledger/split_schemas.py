@@ -6,7 +6,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from core.http import Instant, Schema
 from ledger.accounts import INCOMES
-from ledger.journal import COMMUNITY, PRIVATE
+from ledger.division import COMMUNITY, PRIVATE
 from ledger.schemas import DATE
 
 LARGEST_WEIGHT = 10_000

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from core.errors import invalid
-from ledger import journal
-from ledger.journal import Split
+from ledger import division
+from ledger.division import Split
 from ledger.posting import rows
 from ledger.settlement import EARLIER, RULES
 
@@ -103,8 +103,8 @@ def _compared(
     @cache
     def rules_of(income: str, ownership: str, lot: str | None, on: date, used: Used) -> Both:
         kept = [rule for rule in known if rule.id in used and rule.income == income]
-        as_is = kept[0] if kept else journal.rule_for(known, income, ownership, on, lot)
-        would_be = journal.rule_for(mixed, income, ownership, on, lot)
+        as_is = kept[0] if kept else division.rule_for(known, income, ownership, on, lot)
+        would_be = division.rule_for(mixed, income, ownership, on, lot)
         return as_is, would_be if would_be and would_be.id == PROPOSED else as_is
 
     alike: Counter[tuple[int, int, Both]] = Counter()

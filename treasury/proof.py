@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from core.app import settings
-from ledger import proof
+from ledger import proof, side_by_side
 from ledger.accounts import (
     FUND_PAYABLE,
     FUND_RECEIVABLE,
@@ -81,7 +81,7 @@ ORDER BY programme LIMIT 1
 
 def let_the_books_know() -> None:
     """Prove these rows here instead of in the ledger; whoever starts a process that proves."""
-    proof.ELSEWHERE.update(KINDS)
+    side_by_side.ELSEWHERE.update(KINDS)
     proof.OTHERS["treasury"] = moves_are_booked
     proof.OTHERS["mirrors"] = books_mirror_each_other
     proof.OTHERS["restricted"] = restricted_money_is_kept

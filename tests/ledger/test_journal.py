@@ -9,9 +9,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from core.money import shares
-from ledger import journal, merkle
+from ledger import division, journal, merkle
 from ledger.accounts import FUND, FUND_PAYABLE, INCOMES, PROPERTY_PAYABLE, PROVIDER
-from ledger.journal import ChargeFacts, Split
+from ledger.division import Split
+from ledger.journal import ChargeFacts
 
 WEIGHTS = st.lists(st.integers(0, 10_000), min_size=1, max_size=5).filter(any)
 FEN = st.integers(-(10**12), 10**12)
@@ -23,7 +24,7 @@ HOUSEHOLDS = st.none() | st.integers(1, 2**63 - 1)
 @st.composite
 def a_rule(draw: st.DrawFn, ownership: str) -> Split:
     """Any rule the table takes."""
-    owner = st.integers(0, 100) if ownership == journal.PRIVATE else st.just(0)
+    owner = st.integers(0, 100) if ownership == division.PRIVATE else st.just(0)
     weights = draw(st.tuples(st.integers(0, 100), st.integers(0, 100), owner).filter(any))
     return Split(7, "parking", ownership, *weights, date(2026, 1, 1))
 
@@ -91,11 +92,11 @@ def test_the_newest_rule_not_after_the_day_is_in_force(
     found: list[tuple[date, int]], on: date
 ) -> None:
     rules = [Split(id_, "parking", "community", 1, 1, 0, day) for day, id_ in found]
-    rule = journal.rule_for(rules, "parking", "community", on)
+    rule = division.rule_for(rules, "parking", "community", on)
     fit = [(day, id_) for day, id_ in found if day <= on]
     assert (rule and (rule.valid_from, rule.id)) == (max(fit) if fit else None)
-    assert journal.rule_for(rules, "parking", "private", on) is None
-    assert journal.rule_for(rules, "ebike", "community", on) is None
+    assert division.rule_for(rules, "parking", "private", on) is None
+    assert division.rule_for(rules, "ebike", "community", on) is None
 
 
 @given(a_charge(), a_charge())

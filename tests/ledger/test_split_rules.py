@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.db import atomic
 from core.errors import Problem
-from ledger import journal, proof, split_rules
+from ledger import division, journal, proof, split_rules
 from ledger.accounts import (
     FUND,
     INCOMES,
@@ -23,7 +23,8 @@ from ledger.accounts import (
     PROVIDER_COSTS,
     PROVIDER_INCOMES,
 )
-from ledger.journal import ChargeFacts, Split
+from ledger.division import Split
+from ledger.journal import ChargeFacts
 from tests.cast import Community
 from tests.ledger.till import NOON, Till, ask, book, fee, open_till, postings, settle_all
 
@@ -121,7 +122,7 @@ def test_a_lots_own_rule_goes_before_the_general_ones(
         fit = [r for r in rules if r.valid_from <= on and r.lot in {None, lot}]
         own = [r for r in fit if lot and r.lot == lot]
         newest = max(own or fit, key=lambda r: (r.valid_from, r.id), default=None)
-        assert journal.rule_for(rules, "parking", "community", on, lot) == newest
+        assert division.rule_for(rules, "parking", "community", on, lot) == newest
 
 
 @pytest.fixture
