@@ -189,8 +189,13 @@ def test_not_more_than_the_book_has(october: Office) -> None:
 
 def test_a_late_fee_of_a_closed_month_stands_where_it_was_posted(october: Office) -> None:
     bo = october.community.households["bo"]
-    close = "UPDATE period SET status = 'closed' WHERE month = '2026-10-01' RETURNING month"
-    assert len(ask(october.session, close)) == 1
+    for name, kind in (("fan", "closing"), ("fay", "closed")):
+        said = f"""
+            INSERT INTO period_event (month, kind, person_id, reason, recorded_at)
+            SELECT '2026-10-01', '{kind}', id, '', now() FROM person WHERE username = '{name}'
+            RETURNING month
+        """
+        assert len(ask(october.session, said)) == 1
     changes = {"household_id": None, "occurred_at": OCTOBER}
     october.charged(9, 100, owner_household_id=bo, **changes)
     october.balances()
