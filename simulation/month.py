@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from core.app import settings
+from ledger.accounts import CASH, OWNERS
 from simulation import bill
 from simulation.bill import Papers, Planted
 from simulation.office import CHAIR, Office
 from simulation.tenpay import Tenpay
+from treasury.drafts import MONEY
 
 ELDERLY = "510102"
 DAY = timedelta(days=1)
@@ -88,7 +90,7 @@ def finance(office: Office, tenpay: Tenpay, first: date, out: Path) -> Figures:
 def receive_and_spend(month: Month) -> None:
     """A gift with a purpose, a business, a service; the fund's share; dinners for the elderly."""
     office = month.office
-    month.at(month.next - 3 * DAY)
+    month.at(month.next - DAY, 23)
     gift = {"kind": "donation", "payer": "爱心人士", "amount_fen": 500_000, "memo": "为老助餐"}
     gift |= {"restricted": True, "programme": ELDERLY, "voucher_kind": "donation-receipt"}
     office.do("fund-receipts", gift | {"method": "bank", "bank_reference": "GIFT1"})
@@ -99,6 +101,7 @@ def receive_and_spend(month: Month) -> None:
     office.do("fund-receipts", meal)
     office.do("fund-receipts", meal)  # written down twice: found after the month was published
     office.sweep()
+    bring_to_the_bank(month)
     share = office.do("disbursements/shares", {"kind": "fund_share"})
     _pay(month, share["id"], "SHARE1")
     dinners = {"book": "fund", "programme": ELDERLY, "restricted": True, "amount_fen": 180_000}
@@ -112,6 +115,15 @@ def receive_and_spend(month: Month) -> None:
     month.found.refusals.append(f"approve one's own expense: {alone['code']}")
     _pay(month, spent["id"], "DINNER1")
     office.sweep()
+
+
+def bring_to_the_bank(month: Month) -> None:
+    """All cash that the gate took; what is passed on goes from the bank."""
+    counted_fen = _stands(month, month.office.now.date()).get(CASH, 0)
+    if counted_fen > 0:
+        cash = {"book": OWNERS, "amount_fen": counted_fen}
+        _pay(month, month.office.do("disbursements/deposits", cash)["id"], "DEPOSIT1")
+        month.office.sweep()
 
 
 def reconcile(month: Month) -> None:
@@ -182,6 +194,13 @@ def export(month: Month) -> None:
         for row in trial["rows"]
         if row["debit_fen"] != row["credit_fen"]
     }
+    for day in (month.next - DAY, until):
+        standing = _stands(month, day)
+        month.found.wrong += [
+            f"account {account} is at {standing[account]} fen on {day}"
+            for account in MONEY.values()
+            if standing.get(account, 0) < 0
+        ]
     if trial["total_debit_fen"] != trial["total_credit_fen"]:
         month.found.wrong.append("the trial balance does not balance")
     for form, ending in FORMATS.items():
@@ -222,6 +241,12 @@ def prove(month: Month) -> None:
     month.found.receipt = (told.stdout or told.stderr).strip()
     if told.returncode:
         month.found.wrong.append(f"receipt: {month.found.receipt}")
+
+
+def _stands(month: Month, day: date) -> dict[str, int]:
+    """What stands in each account at the end of a day."""
+    trial = month.office.ask("ledger/trial-balance", as_of=day.isoformat())
+    return {row["account"]: row["debit_fen"] - row["credit_fen"] for row in trial["rows"]}
 
 
 def _run(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:

@@ -94,8 +94,14 @@ def enough(asked_fen: int, there_fen: int, where: str) -> None:
     """
     if asked_fen > there_fen:
         detail = f"{where} has {there_fen} fen for it, and {asked_fen} fen are asked."
-        named = {"where": where, "available_fen": there_fen, "asked_fen": asked_fen}
-        raise Problem(409, "insufficient-funds", detail, **named)
+        raise Problem(
+            409,
+            "insufficient-funds",
+            detail,
+            where=where,
+            available_fen=there_fen,
+            asked_fen=asked_fen,
+        )
 
 
 def _left_fen(session: Session, accounts: Sequence[str], gone_fen: int) -> int:

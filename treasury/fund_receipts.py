@@ -60,8 +60,8 @@ def check_unspent(session: Session, number: int) -> None:
     left_fen = restricted_fen(session, receipt.programme)
     if receipt.amount_fen > left_fen:
         detail = f"{left_fen} fen of what was given for {receipt.programme} are not spent yet."
-        named = {"available_fen": left_fen, "asked_fen": receipt.amount_fen}
-        raise Problem(409, "spent-already", detail, **named)
+        asked_fen = receipt.amount_fen
+        raise Problem(409, "spent-already", detail, available_fen=left_fen, asked_fen=asked_fen)
 
 
 def fund_receipts(kind: str | None = None, household_id: int | None = None) -> Select[Any]:

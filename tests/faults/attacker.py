@@ -135,6 +135,7 @@ ROUTES = [
         "/api/v1/disbursements/payouts",
         {"month": "2026-10", "minimum_fen": 10**9},
     ),
+    Route("fan", "POST", "/api/v1/disbursements/deposits", {"book": "fund", "amount_fen": 10**9}),
     Route(
         "fan",
         "POST",

@@ -50,4 +50,11 @@ def test_a_month_is_settled_reconciled_published_corrected_and_exported(
     assert figures.balances["510102 为老服务支出"] == 180_000
     assert figures.balances["430201 低偿服务收入"] == -1200
     assert sum(figures.balances.values()) == 0
+    money = {
+        account: fen
+        for account, fen in figures.balances.items()
+        if account.split()[0] in {"1001", "1002", "1011", "1012", "1022"}
+    }
+    assert money.keys() >= {"1002 银行存款"}
+    assert {account: fen for account, fen in money.items() if fen < 0} == {}
     assert "below published heads" in figures.receipt
