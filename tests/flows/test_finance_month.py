@@ -57,4 +57,4 @@ def test_a_month_is_settled_reconciled_published_corrected_and_exported(
     }
     assert money.keys() >= {"1002 银行存款"}
     assert {account: fen for account, fen in money.items() if fen < 0} == {}
-    assert "below published heads" in figures.receipt
+    assert "below the published heads" in figures.receipt
