@@ -194,7 +194,7 @@ def test_memory_does_not_grow_with_the_entries(session: Session, tmp_path: Path,
 
 def _rows_held() -> int:
     """Rows of the driver, and entries made of them, that Python has not let go."""
-    return sum(isinstance(held, dict | JournalRow) for held in gc.get_objects())
+    return sum(type(held) in {dict, JournalRow} for held in gc.get_objects())
 
 
 def test_a_reader_who_leaves_frees_the_snapshot(
