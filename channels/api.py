@@ -5,7 +5,6 @@ from typing import Any
 from flask import Response, request
 from flask_smorest import Blueprint
 from flask_smorest.pagination import PaginationParameters
-from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from channels import bills, imports, orders, receipts, reconciliation, refunds
@@ -32,6 +31,7 @@ from core.app import settings
 from core.db import atomic, db
 from core.errors import Problem, invalid
 from core.idempotency import ONCE, once
+from core.paging import page_of
 from identity.auth import current, requires
 from identity.models import ADMIN, AUDITOR, FINANCE, OPERATOR, RESIDENT
 
@@ -58,7 +58,7 @@ def list_orders(
     wanted: dict[str, str], pagination_parameters: PaginationParameters
 ) -> list[PaymentOrder]:
     """Orders, newest first; residents see their household's."""
-    return _page(orders.orders(current().household_id, **wanted), pagination_parameters)
+    return page_of(orders.orders(current().household_id, **wanted), pagination_parameters)
 
 
 @money.post("/payment-orders")
@@ -164,7 +164,7 @@ def list_tasks(
 ) -> list[ReconciliationTask]:
     """Differences, the oldest day first."""
     query = reconciliation.tasks(reconciliation.TaskFilter(**wanted))
-    return _page(query, pagination_parameters)
+    return page_of(query, pagination_parameters)
 
 
 @matching.post("/tasks/<int:task_id>/resolve")
@@ -174,9 +174,3 @@ def list_tasks(
 def resolve_task(body: dict[str, str], task_id: int) -> ReconciliationTask:
     """Explain a difference."""
     return atomic(reconciliation.resolve, task_id, body["reason"], current().id)
-
-
-def _page(query: Select[Any], page: PaginationParameters) -> list[Any]:
-    counted = select(func.count()).select_from(query.order_by(None).subquery())
-    page.item_count = db.session.scalar(counted)
-    return list(db.session.scalars(query.offset(page.first_item).limit(page.page_size)))

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, jsonify
 from flask_smorest import Blueprint
 from flask_smorest.pagination import PaginationParameters
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -16,6 +16,7 @@ from core.app import settings
 from core.db import atomic, db
 from core.errors import not_found
 from core.idempotency import ONCE, once
+from core.paging import cut
 from couriers import companies, contracts, couriers, rates, statements
 from couriers.models import Accrual, CourierCompany, CourierStatement, DepositRate
 from couriers.schemas import (
@@ -277,14 +278,8 @@ def _contract(contract_id: int) -> Any:
 
 
 def _page(query: Select[Any], page: PaginationParameters) -> list[Any]:
-    return list(db.session.scalars(_cut(query, page)))
+    return list(db.session.scalars(cut(query, page)))
 
 
 def _rows(query: Select[*tuple[Any, ...]], page: PaginationParameters) -> Sequence[Any]:
-    return db.session.execute(_cut(query, page)).all()
-
-
-def _cut(query: Select[*tuple[Any, ...]], page: PaginationParameters) -> Select[Any]:
-    counted = select(func.count()).select_from(query.order_by(None).subquery())
-    page.item_count = db.session.scalar(counted)
-    return query.offset(page.first_item).limit(page.page_size)
+    return db.session.execute(cut(query, page)).all()

@@ -6,7 +6,6 @@ from typing import Any
 from flask import Response, jsonify, request
 from flask_smorest import Blueprint
 from flask_smorest.pagination import PaginationParameters
-from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -14,6 +13,7 @@ from core.app import settings
 from core.db import atomic, db
 from core.errors import Problem, invalid
 from core.limits import limiter
+from core.paging import page_of
 from identity import deliveries, notices, people, sessions, tokens
 from identity.auth import current, invalid_token, requires
 from identity.channels import masked_phone
@@ -126,7 +126,7 @@ def me() -> Person:
 @directory.paginate()
 def list_households(pagination_parameters: PaginationParameters) -> list[Household]:
     """Every household."""
-    return _page(people.households(), pagination_parameters)
+    return page_of(people.households(), pagination_parameters)
 
 
 @directory.post("/households")
@@ -146,7 +146,7 @@ def create_household(body: dict[str, str]) -> Household:
 def list_people(wanted: dict[str, str], pagination_parameters: PaginationParameters) -> Response:
     """People; operators see phones masked."""
     schema = PersonSchema if current().role == ADMIN else MaskedPersonSchema
-    found = _page(people.people(**wanted), pagination_parameters)
+    found = page_of(people.people(**wanted), pagination_parameters)
     return jsonify(schema(many=True).dump(found))
 
 
@@ -178,7 +178,7 @@ def list_notices(
 ) -> list[dict[str, Any]]:
     """What one's own household, or oneself, was told, newest first."""
     mine = notices.notices(current().household_id, current().id, **wanted)
-    return [_readable(notice) for notice in _page(mine, pagination_parameters)]
+    return [_readable(notice) for notice in page_of(mine, pagination_parameters)]
 
 
 @inbox.post("/notices/<int:notice_id>/read")
@@ -200,7 +200,7 @@ def list_deliveries(
     wanted: dict[str, str], pagination_parameters: PaginationParameters
 ) -> list[dict[str, Any]]:
     """Notices on their way through each channel, newest first; codes and phones are hidden."""
-    found = _page(deliveries.deliveries(**wanted), pagination_parameters)
+    found = page_of(deliveries.deliveries(**wanted), pagination_parameters)
     return [_delivery(delivery) for delivery in found]
 
 
@@ -228,8 +228,3 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
         "about": notice.about,
         "about_id": notice.about_id,
     }
-
-
-def _page(query: Select[Any], page: PaginationParameters) -> list[Any]:
-    page.item_count = db.session.scalar(select(func.count()).select_from(query.subquery()))
-    return list(db.session.scalars(query.offset(page.first_item).limit(page.page_size)))

@@ -6,12 +6,13 @@ from typing import Any
 from flask import Response
 from flask_smorest import Blueprint
 from flask_smorest.pagination import PaginationParameters
-from sqlalchemy import Select, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.db import db
 from core.errors import invalid, not_found
 from core.idempotency import ONCE, once
+from core.paging import page_of
 from identity.auth import current, requires
 from identity.models import ADMIN, AUDITOR, FINANCE, OPERATOR, RESIDENT, Person
 from ledger import charges, payments, proof, seals, settling_api, split_api
@@ -46,7 +47,7 @@ def list_charges(
     about: dict[str, int], pagination_parameters: PaginationParameters
 ) -> list[Charge]:
     """Charges, newest first; residents see their household's."""
-    return _page(charges.charges(current().household_id, *_about(about)), pagination_parameters)
+    return page_of(charges.charges(current().household_id, *_about(about)), pagination_parameters)
 
 
 @money.get("/payments")
@@ -58,7 +59,7 @@ def list_payments(
     about: dict[str, int], pagination_parameters: PaginationParameters
 ) -> list[Payment]:
     """Payments, newest first; residents see their household's."""
-    return _page(payments.payments(current().household_id, *_about(about)), pagination_parameters)
+    return page_of(payments.payments(current().household_id, *_about(about)), pagination_parameters)
 
 
 @money.post("/payments")
@@ -170,9 +171,3 @@ def _household_of(session: Session, username: str) -> int:
 def _json(schema: type[Any], row: Any) -> dict[str, Any]:
     said: dict[str, Any] = schema().dump(row)
     return said
-
-
-def _page(query: Select[Any], page: PaginationParameters) -> list[Any]:
-    counted = select(func.count()).select_from(query.order_by(None).subquery())
-    page.item_count = db.session.scalar(counted)
-    return list(db.session.scalars(query.offset(page.first_item).limit(page.page_size)))

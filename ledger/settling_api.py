@@ -5,9 +5,9 @@ from typing import Any
 
 from flask_smorest import Blueprint
 from flask_smorest.pagination import PaginationParameters
-from sqlalchemy import func, select
 
 from core.db import atomic, db
+from core.paging import page_of
 from identity.auth import current, requires
 from identity.models import ADMIN, AUDITOR, FINANCE
 from ledger import proof_reports, set_aside
@@ -66,10 +66,7 @@ def release_row(table: str, row_id: int) -> dict[str, Any]:
 @blueprint.paginate()
 def list_proofs(pagination_parameters: PaginationParameters) -> list[ProofReport]:
     """The nightly proofs, the newest first."""
-    page = pagination_parameters
-    page.item_count = db.session.scalar(select(func.count()).select_from(ProofReport))
-    query = proof_reports.reports().offset(page.first_item).limit(page.page_size)
-    return list(db.session.scalars(query))
+    return page_of(proof_reports.reports(), pagination_parameters)
 
 
 @blueprint.get("/proofs/<int:proof_id>")

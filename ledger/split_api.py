@@ -4,11 +4,11 @@ from typing import Any
 
 from flask_smorest import Blueprint
 from flask_smorest.pagination import PaginationParameters
-from sqlalchemy import func, select
 
 from core import clock
 from core.app import settings
 from core.db import atomic, db
+from core.paging import page_of
 from identity.auth import requires
 from identity.models import ADMIN, AUDITOR, FINANCE
 from ledger import split_rules, split_whatif
@@ -28,10 +28,7 @@ READERS = (FINANCE, AUDITOR, ADMIN)
 @blueprint.paginate()
 def list_split_rules(pagination_parameters: PaginationParameters) -> list[SplitRule]:
     """How income divides, the newest rule first."""
-    page, query = pagination_parameters, split_rules.split_rules()
-    counted = select(func.count()).select_from(query.order_by(None).subquery())
-    page.item_count = db.session.scalar(counted)
-    return list(db.session.scalars(query.offset(page.first_item).limit(page.page_size)))
+    return page_of(split_rules.split_rules(), pagination_parameters)
 
 
 @blueprint.post("/split-rules")

@@ -4,11 +4,12 @@ from typing import Any
 
 from flask_smorest import Blueprint
 from flask_smorest.pagination import PaginationParameters
-from sqlalchemy import Select, func, select
+from sqlalchemy import select
 
 from core import clock
 from core.app import settings
 from core.db import atomic, db
+from core.paging import cut
 from identity.auth import current, requires
 from identity.models import ADMIN, FINANCE, OPERATOR, RESIDENT, Person
 from parcels import memberships, preferences, terms, vacations
@@ -54,7 +55,7 @@ def choose_preference(choice: dict[str, Any]) -> Any:
 @blueprint.paginate()
 def list_preferences(pagination_parameters: PaginationParameters) -> Any:
     """All that one ever chose about lockers, newest first."""
-    return db.session.scalars(_cut(preferences.history(current().id), pagination_parameters))
+    return db.session.scalars(cut(preferences.history(current().id), pagination_parameters))
 
 
 @blueprint.get("/locker-vacations")
@@ -63,7 +64,7 @@ def list_preferences(pagination_parameters: PaginationParameters) -> Any:
 @blueprint.paginate()
 def list_vacations(pagination_parameters: PaginationParameters) -> Any:
     """When one is away, the latest first."""
-    return db.session.scalars(_cut(vacations.vacations(current().id), pagination_parameters))
+    return db.session.scalars(cut(vacations.vacations(current().id), pagination_parameters))
 
 
 @blueprint.post("/locker-vacations")
@@ -93,7 +94,7 @@ def end_vacation(vacation_id: int) -> None:
 def list_memberships(wanted: dict[str, Any], pagination_parameters: PaginationParameters) -> Any:
     """Households whose parcels stay longer for nothing; residents see their own."""
     query = memberships.memberships(current().household_id, **wanted)
-    return db.session.execute(_cut(query, pagination_parameters)).mappings().all()
+    return db.session.execute(cut(query, pagination_parameters)).mappings().all()
 
 
 @blueprint.post("/locker-memberships")
@@ -133,9 +134,3 @@ def _preference() -> dict[str, Any]:
         "recorded_at": newest and newest.recorded_at,
         "phone": session.scalar(select(Person.phone).where(Person.id == who)),
     }
-
-
-def _cut(query: Select[*tuple[Any, ...]], page: PaginationParameters) -> Select[Any]:
-    counted = select(func.count()).select_from(query.order_by(None).subquery())
-    page.item_count = db.session.scalar(counted)
-    return query.offset(page.first_item).limit(page.page_size)

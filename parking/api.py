@@ -4,13 +4,14 @@ from typing import Any
 
 from flask_smorest import Blueprint
 from flask_smorest.pagination import PaginationParameters
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.app import settings
 from core.db import atomic, db
 from core.errors import invalid
+from core.paging import page_of
 from identity.auth import current, requires
 from identity.models import Household
 from parking import known, lots, plates, rights, stays
@@ -111,7 +112,7 @@ def list_vehicles(pagination_parameters: PaginationParameters) -> Any:
     query = select(Vehicle).order_by(Vehicle.id)
     if current().household_id is not None:
         query = query.where(Vehicle.household_id == current().household_id)
-    return _page(query, pagination_parameters)
+    return page_of(query, pagination_parameters)
 
 
 @permission.post("/vehicles")
@@ -132,7 +133,7 @@ def add_vehicle(new: dict[str, Any]) -> Vehicle:
 @permission.paginate()
 def list_blocked_plates(pagination_parameters: PaginationParameters) -> Any:
     """Plates that must not come in."""
-    return _page(select(BlockedPlate).order_by(BlockedPlate.plate), pagination_parameters)
+    return page_of(select(BlockedPlate).order_by(BlockedPlate.plate), pagination_parameters)
 
 
 @permission.put("/blocked-plates/<string:plate>")
@@ -215,9 +216,3 @@ def _add_spaces(
         raise invalid("owner_household_id", "must be a household")
     owners = dict.fromkeys(codes, owner_household_id) if owner_household_id else None
     lots.add_spaces(session, lots.lot_by_code(session, code), codes, owners)
-
-
-def _page(query: Any, pagination: PaginationParameters) -> Any:
-    counted = select(func.count()).select_from(query.order_by(None).subquery())
-    pagination.item_count = db.session.scalar(counted)
-    return db.session.scalars(query.offset(pagination.first_item).limit(pagination.page_size))

@@ -5,10 +5,11 @@ from typing import Any
 from flask import Response, jsonify, request
 from flask_smorest import Blueprint
 from flask_smorest.pagination import PaginationParameters
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from core.db import db
 from core.limits import limiter
+from core.paging import page_of
 from ledger import periods
 from publication import corrections, fund, page, publishing, receipts, telling
 from publication.figures import edition
@@ -40,11 +41,8 @@ SHUT_IN = "default-src 'none'; style-src 'unsafe-inline'"
 @public.paginate()
 def list_publications(pagination_parameters: PaginationParameters) -> list[dict[str, Any]]:
     """Every edition of every month, the newest first."""
-    page_, counted = pagination_parameters, select(func.count()).select_from(Publication)
-    page_.item_count = db.session.scalar(counted) or 0
     query = select(Publication).order_by(Publication.month.desc(), Publication.edition.desc())
-    found = db.session.scalars(query.offset(page_.first_item).limit(page_.page_size))
-    return [_edition(row) for row in found]
+    return [_edition(row) for row in page_of(query, pagination_parameters)]
 
 
 @public.get("/publications/<string:month>")

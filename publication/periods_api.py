@@ -5,12 +5,12 @@ from typing import Any
 from flask import Response
 from flask_smorest import Blueprint
 from flask_smorest.pagination import PaginationParameters
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.db import atomic, db
 from core.errors import not_found
 from core.idempotency import ONCE, once
+from core.paging import page_of
 from identity.auth import current, requires
 from identity.models import ADMIN, AUDITOR, FINANCE
 from ledger import periods, reversals
@@ -41,10 +41,7 @@ KEEPERS = (FINANCE, ADMIN)
 @books.paginate()
 def list_periods(pagination_parameters: PaginationParameters) -> list[dict[str, Any]]:
     """Months, the newest first, and what was done to each."""
-    page, query = pagination_parameters, periods.periods()
-    page.item_count = db.session.scalar(select(func.count()).select_from(Period)) or 0
-    found = db.session.scalars(query.offset(page.first_item).limit(page.page_size))
-    return telling.periods(db.session(), list(found))
+    return telling.periods(db.session(), page_of(periods.periods(), pagination_parameters))
 
 
 @books.get("/periods/<string:month>")
@@ -150,12 +147,10 @@ def list_corrections(
     wanted: dict[str, str], pagination_parameters: PaginationParameters
 ) -> list[dict[str, Any]]:
     """Notes on published months, the newest first; those that nobody published are drafts."""
-    page, status = pagination_parameters, wanted.get("status")
+    status = wanted.get("status")
     month = periods.month_of(wanted["month"]).first if "month" in wanted else None
     query = corrections.corrections(month, drafts=status == "draft" if status else None)
-    counted = select(func.count()).select_from(query.order_by(None).subquery())
-    page.item_count = db.session.scalar(counted) or 0
-    found = db.session.scalars(query.offset(page.first_item).limit(page.page_size))
+    found = page_of(query, pagination_parameters)
     return [telling.correction(db.session(), note) for note in found]
 
 

@@ -7,12 +7,12 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from flask import Response, stream_with_context
 from flask_smorest import Blueprint
 from flask_smorest.pagination import PaginationParameters
-from sqlalchemy import func, select
 
 from core import clock
 from core.app import settings
 from core.db import Session, db, snapshot
 from core.errors import invalid, not_found
+from core.paging import cut
 from identity.auth import requires
 from identity.models import ADMIN, AUDITOR, FINANCE
 from ledger.models import Account
@@ -159,11 +159,8 @@ def list_entries(
     wanted: dict[str, Any], pagination_parameters: PaginationParameters
 ) -> list[BookedEntry]:
     """Journal entries in the order they were recorded."""
-    query, page = entries(EntryFilter(**wanted)), pagination_parameters
-    counted = select(func.count()).select_from(query.order_by(None).subquery())
-    page.item_count = db.session.scalar(counted)
-    found = db.session.execute(query.offset(page.first_item).limit(page.page_size))
-    return with_postings(db.session(), found)
+    query = cut(entries(EntryFilter(**wanted)), pagination_parameters)
+    return with_postings(db.session(), db.session.execute(query))
 
 
 @reports.get("/trace")

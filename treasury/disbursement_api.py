@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.db import db
 from core.errors import not_found
 from core.idempotency import ONCE, once
+from core.paging import page_of
 from identity.auth import current, requires
 from identity.models import RESIDENT
 from treasury import disbursements, evidence, owner_statements, payouts
@@ -31,7 +32,7 @@ from treasury.disbursement_schemas import (
     RejectionSchema,
     WholeOwnerStatementSchema,
 )
-from treasury.fees_api import BOOKKEEPERS, READERS, dumped, page
+from treasury.fees_api import BOOKKEEPERS, READERS, dumped
 from treasury.models import Disbursement, Evidence
 from treasury.schemas import NothingSchema
 
@@ -47,7 +48,7 @@ def list_disbursements(
     wanted: dict[str, str], pagination_parameters: PaginationParameters
 ) -> list[Disbursement]:
     """Disbursements, the newest first."""
-    return page(disbursements.disbursements(**wanted), pagination_parameters)
+    return page_of(disbursements.disbursements(**wanted), pagination_parameters)
 
 
 @blueprint.get("/disbursements/<int:number>")

@@ -5,13 +5,13 @@ from typing import Any
 from flask import Response
 from flask_smorest import Blueprint
 from flask_smorest.pagination import PaginationParameters
-from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.app import settings
 from core.db import db
 from core.idempotency import ONCE, once
+from core.paging import cut, page_of
 from identity.auth import current, requires
 from identity.models import ADMIN, AUDITOR, FINANCE, OPERATOR, RESIDENT
 from ledger.source_models import FeeRefund
@@ -78,7 +78,7 @@ def credit(body: dict[str, Any]) -> Response:
 @blueprint.paginate()
 def list_refunds(pagination_parameters: PaginationParameters) -> list[FeeRefund]:
     """Refunds, the newest first; residents see their household's."""
-    return page(refunds.refunds(current().household_id), pagination_parameters)
+    return page_of(refunds.refunds(current().household_id), pagination_parameters)
 
 
 @blueprint.post("/refunds")
@@ -114,7 +114,7 @@ def list_receivables(wanted: dict[str, Any]) -> receivables.Ageing:
 @blueprint.paginate()
 def list_rules(pagination_parameters: PaginationParameters) -> list[WriteOffRule]:
     """Rules of writing off, the newest first."""
-    return page(write_offs.rules(), pagination_parameters)
+    return page_of(write_offs.rules(), pagination_parameters)
 
 
 @blueprint.post("/write-off-rules")
@@ -141,7 +141,7 @@ def list_write_offs(
     wanted: dict[str, str], pagination_parameters: PaginationParameters
 ) -> list[WriteOff]:
     """Write-offs, the newest first."""
-    return page(write_offs.write_offs(**wanted), pagination_parameters)
+    return page_of(write_offs.write_offs(**wanted), pagination_parameters)
 
 
 @blueprint.post("/write-offs")
@@ -179,15 +179,3 @@ def dumped(schema: type[Any], row: Any) -> dict[str, Any]:
     """The row as JSON."""
     said: dict[str, Any] = schema().dump(row)
     return said
-
-
-def page(query: Select[Any], wanted: PaginationParameters) -> list[Any]:
-    """One page of rows."""
-    return list(db.session.scalars(cut(query, wanted)))
-
-
-def cut(query: Select[*tuple[Any, ...]], wanted: PaginationParameters) -> Select[Any]:
-    """The query of one page; how many rows there are in all is told to `wanted`."""
-    counted = select(func.count()).select_from(query.order_by(None).subquery())
-    wanted.item_count = db.session.scalar(counted)
-    return query.offset(wanted.first_item).limit(wanted.page_size)

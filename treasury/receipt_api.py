@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from core.app import settings
 from core.db import db
 from core.idempotency import ONCE, once
+from core.paging import page_of
 from identity.auth import current, requires
 from identity.models import RESIDENT
 from treasury import fund_receipts, vouchers
-from treasury.fees_api import BOOKKEEPERS, DESK, READERS, dumped, page
+from treasury.fees_api import BOOKKEEPERS, DESK, READERS, dumped
 from treasury.receipt_models import FundReceipt, Voucher
 from treasury.receipt_schemas import (
     FundReceiptFilterSchema,
@@ -39,7 +40,7 @@ def list_fund_receipts(
     """What the fund received, the newest first; residents see their household's."""
     mine = current().household_id
     query = fund_receipts.fund_receipts(household_id=mine, **wanted)
-    return page(query, pagination_parameters)
+    return page_of(query, pagination_parameters)
 
 
 @blueprint.post("/fund-receipts")
@@ -74,7 +75,7 @@ def print_receipt(number: int) -> dict[str, Any]:
 @blueprint.paginate()
 def list_vouchers(pagination_parameters: PaginationParameters) -> list[Voucher]:
     """Donation receipts and invoices that were issued, the newest first."""
-    return page(vouchers.vouchers(), pagination_parameters)
+    return page_of(vouchers.vouchers(), pagination_parameters)
 
 
 @blueprint.post("/vouchers")
