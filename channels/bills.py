@@ -15,6 +15,7 @@ CHINA = ZoneInfo("Asia/Shanghai")
 """Bills of Chinese providers and banks say Chinese wall-clock time, wherever we are."""
 
 BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*\Z")
+YEARS = 2000, 2099
 MOMENTS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S")
 LONGEST_ID, LONGEST_MEMO = 64, 128
 LARGEST_FEN = 10**15
@@ -95,9 +96,11 @@ def moment(said: str, where: str) -> datetime:
     """An instant, or the beginning of a day, of Chinese wall-clock time."""
     for form in MOMENTS:
         try:
-            return datetime.strptime(said.strip(), form).replace(tzinfo=CHINA)
+            found = datetime.strptime(said.strip(), form).replace(tzinfo=CHINA)
         except ValueError:
             continue
+        if YEARS[0] <= found.year <= YEARS[1]:
+            return found
     raise BillError(f"{where}: no time: {said[:32]}")
 
 

@@ -125,7 +125,9 @@ UNION ALL
 SELECT 'missing_there', 'bank', 'transfer', reference, day, fen, NULL, %(now)s
 FROM unnest(%(overdue)s::text[], %(days)s::date[], %(nets)s::bigint[])
     AS late (reference, day, fen)
-ON CONFLICT (channel, type, reference, kind) DO NOTHING
+ON CONFLICT (channel, type, reference, kind)
+    DO UPDATE SET status = 'open', reason = NULL, resolved_at = NULL
+    WHERE reconciliation_task.status = 'resolved' AND reconciliation_task.resolved_by IS NULL
 """
 
 SUMMARY = f"""

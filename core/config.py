@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from environs import Env, EnvError
+from environs import Env, EnvError, validate
 
 OBJECTION_TO = "业主委员会 The owners' committee"
 """Whom residents may write to about what was published."""
@@ -44,6 +44,8 @@ class Settings:
     retention_days: int = 365
     picture_retention_days: int = 30
     wechat: WeChatPay | None = None
+    trusted_proxies: int = 0
+    """How many proxies stand before web, each saying in X-Forwarded-For who asked it."""
     objection_days: int = 15
     objection_to: str = OBJECTION_TO
     owner_url: str | None = None
@@ -66,7 +68,10 @@ def settings_from_env() -> Settings:
             retention_days=env.int("HUILIN_RETENTION_DAYS", 365),
             picture_retention_days=env.int("HUILIN_PICTURE_RETENTION_DAYS", 30),
             wechat=_wechat(env),
-            objection_days=env.int("HUILIN_OBJECTION_DAYS", 15),
+            trusted_proxies=env.int("HUILIN_TRUSTED_PROXIES", 0, validate=validate.Range(0, 9)),
+            objection_days=env.int(
+                "HUILIN_OBJECTION_DAYS", 15, validate=validate.Range(min=1, max=366)
+            ),
             objection_to=env.str("HUILIN_OBJECTION_TO", OBJECTION_TO),
             owner_url=driver_url(env.str("DATABASE_OWNER_URL", "")) or None,
             steps_down=True,

@@ -3,6 +3,7 @@
 from flask import Flask, Response
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from core.app import settings
 from core.redis import TIMEOUT_SECONDS
@@ -13,6 +14,10 @@ limiter = Limiter(key_func=get_remote_address, default_limits=[])
 def install(app: Flask) -> None:
     """Attach the limiter; only routes that carry a limit ever ask Redis."""
     with app.app_context():
+        if settings().trusted_proxies:  # else they would share one caller's limits
+            app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as Flask's docs do
+                app.wsgi_app, x_for=settings().trusted_proxies, x_proto=0
+            )
         app.config |= {
             "RATELIMIT_STORAGE_URI": settings().redis_url,
             "RATELIMIT_STORAGE_OPTIONS": {

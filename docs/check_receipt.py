@@ -17,7 +17,7 @@ for proof in receipt["proofs"]:
         entry[5:7] == [book, proof["source"]] or sys.exit("another kind of entry")
         said = [entry[7], entry[13][0][2]]
         entry[6] == "charge" or said == mine or sys.exit("somebody else's payment")
-        fund += said[1] if book == "fund" else 0
+        fund += said[1] if book == "fund" and not proof["reversed"] else 0
     for step in way["path"]:
         pair = [node, bytes.fromhex(step["hash"])]
         node = sha256(b"\1" + b"".join(pair if step["side"] == "right" else pair[::-1])).digest()
@@ -29,4 +29,4 @@ for proof in receipt["proofs"]:
     paid = paid or (proof["form"] and proof["published"] and proof["source"] == "payment")
 shares = sum(charge["split"]["fund_fen"] for charge in receipt["charges"])
 (paid and shares == fund) or sys.exit("not published, or the fund got another share")
-print(f"{mine[1]} fen paid, {fund} of it for the fund: below the published heads")
+print(f"{mine[1]} fen paid; of all charged {fund} went to the fund: below the published heads")

@@ -7,7 +7,6 @@ from itertools import groupby
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.app import settings
 from core.errors import Problem, not_found
 from ledger import journal, posting, seals
 from ledger.models import JournalEntry, Reversal
@@ -20,6 +19,13 @@ WHERE e.source = %(source)s AND e.source_id = %(source_id)s AND e.reverses_id IS
     AND NOT EXISTS (SELECT FROM journal_entry AS back WHERE back.reverses_id = e.id)
 ORDER BY e.id, p.line
 """
+
+OTHERWISE = {
+    "payment": "A payment is given back by a refund, which moves what is owed as well.",
+    "top_up": "A top-up stands in the household's balance: give it back there.",
+    "fee_refund": "The money went out: ask for it again with a new charge.",
+}
+"""Sources whose reversal in the books alone would leave a debt or balance that is not so."""
 
 GUARDS: dict[str, Callable[[Session, int], None]] = {}
 """Sources of other packages: what refuses, by a Problem, to let a row of theirs be taken back."""
@@ -34,9 +40,10 @@ class Reversed:
 
 
 def reverse(session: Session, entry_id: int, reason: str, person_id: int) -> Reversed:
-    """Take back all that the entry's source row became, today, or in the next open month.
+    """Take back all that the entry's source row became, on its own day while that month is open.
 
-    Problem 404; 409 `is-a-reversal`, which is final, `already-reversed`, or what `GUARDS` say.
+    Else in the next open month. Problem 404; 409 `is-a-reversal`, which is final,
+    `already-reversed`, `corrected-otherwise`, or what `GUARDS` say.
     """
     entry = session.get(JournalEntry, entry_id)
     if entry is None:
@@ -50,6 +57,8 @@ def reverse(session: Session, entry_id: int, reason: str, person_id: int) -> Rev
     }
     if entry_id not in standing:
         raise Problem(409, "already-reversed", "The entry was taken back before.")
+    if entry.source in OTHERWISE:
+        raise Problem(409, "corrected-otherwise", OTHERWISE[entry.source])
     if guard := GUARDS.get(entry.source):
         guard(session, entry.source_id)
     now = clock.now()
@@ -58,6 +67,8 @@ def reverse(session: Session, entry_id: int, reason: str, person_id: int) -> Rev
         for number in standing
     )
     session.flush()
-    today = now.astimezone(settings().zone).date()
-    back = [journal.reversal(number, said, today, reason) for number, said in standing.items()]
+    days = {int(row["id"]): row["posted_on"] for row in found}
+    back = [
+        journal.reversal(number, said, days[number], reason) for number, said in standing.items()
+    ]
     return Reversed(list(standing), posting.post(session, back, now))

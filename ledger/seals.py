@@ -38,10 +38,11 @@ ORDER BY e.id, p.line
 # A day that was sealed takes no more leaves.
 LEAVES = """
 WITH placed AS (
-    SELECT new.*, greatest(new.recorded_on, sealed.day + 1) AS day
+    SELECT new.*, greatest(new.recorded_on, sealed.day + 1, begun.day) AS day
     FROM unnest(%(ids)s::bigint[], %(books)s::text[], %(days)s::date[], %(leaves)s::bytea[])
         AS new (entry_id, book, recorded_on, leaf)
     CROSS JOIN LATERAL (SELECT max(day) AS day FROM day_seal WHERE book = new.book) AS sealed
+    CROSS JOIN LATERAL (SELECT max(day) AS day FROM entry_leaf WHERE book = new.book) AS begun
 )
 INSERT INTO entry_leaf (entry_id, book, day, position, leaf)
 SELECT entry_id, book, day,

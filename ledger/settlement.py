@@ -197,6 +197,9 @@ def _claim(session: Session, limit: int) -> list[Claimed]:
                 claimed.append(Claimed(table, row["id"], entries))
             except CannotPostError as error:
                 claimed.append(Claimed(table, row["id"], reason=str(error)))
+            except (ArithmeticError, LookupError, TypeError, ValueError):
+                log.exception("cannot be drafted", table=table, id=row["id"])
+                claimed.append(Claimed(table, row["id"], reason=REFUSED))
     return claimed
 
 
@@ -296,7 +299,7 @@ def _posted(session: Session, entries: list[Entry]) -> bool:
     try:
         with session.begin_nested():
             posting.post(session, entries, clock.now())
-    except psycopg.IntegrityError as error:
+    except (psycopg.IntegrityError, psycopg.DataError) as error:
         log.warning("refused", entries=len(entries), first=entries[0].key, error=str(error))
         return False
     return True

@@ -52,9 +52,10 @@ WITH source AS (
     WHERE e.reverses_id IS NULL
     GROUP BY e.source, e.source_id
 ), whole AS (
-    SELECT source, source_id, coalesce(entry.fen, 0) AS fen
+    SELECT source, source_id, coalesce(entry.fen, 0) AS fen, standing
     FROM (
-        SELECT DISTINCT source, source_id FROM journal_entry WHERE source <> ALL (%(elsewhere)s)
+        SELECT source, source_id, count(*) FILTER (WHERE reverses_id IS NULL) AS standing
+        FROM journal_entry WHERE source <> ALL (%(elsewhere)s) GROUP BY source, source_id
     ) AS e
     LEFT JOIN entry USING (source, source_id)
 ), charged AS (
@@ -91,6 +92,7 @@ WITH source AS (
         WHEN whole.fen IS NULL AND settled_at IS NOT NULL THEN 'is settled without an entry'
         WHEN whole.fen IS NOT NULL AND settled_at IS NULL THEN 'has an entry but is not settled'
         WHEN whole.fen <> source.fen THEN 'has an entry of another amount'
+        WHEN standing > CASE source WHEN 'charge' THEN 3 ELSE 1 END THEN 'has too many entries'
         WHEN whole.fen IS NOT NULL AND booked_otherwise THEN 'is booked as other incomes'
         WHEN whole.fen IS NOT NULL AND books_differ THEN 'differs from book to book'
         WHEN back.source IS NOT NULL THEN 'reversed'

@@ -5,6 +5,7 @@ from typing import Any
 from psycopg.rows import DictRow
 from sqlalchemy.orm import Session
 
+from ledger.periods import Month
 from ledger.posting import rows
 from publication import corrections
 from publication.figures import moved
@@ -22,7 +23,9 @@ CROSS JOIN LATERAL (
         'amount_fen', amount_fen, 'split_rule_id', split_rule_id) ORDER BY line) AS postings
     FROM posting WHERE posting.entry_id = e.id
 ) AS line
-WHERE note.month = %(month)s AND e.id > %(last_entry)s ORDER BY e.id, note.id
+WHERE note.month = %(month)s
+    AND NOT (e.id <= %(last_entry)s AND e.posted_on BETWEEN %(month)s AND %(last)s)
+ORDER BY e.id, note.id
 """
 
 
@@ -57,4 +60,6 @@ def compared(session: Session, then: dict[str, int], now: dict[str, int]) -> lis
 
 
 def _between(session: Session, edition: Publication) -> list[DictRow]:
-    return rows(session, BETWEEN, month=edition.month, last_entry=edition.last_entry_id)
+    month = Month(edition.month)
+    values = {"month": month.first, "last": month.last, "last_entry": edition.last_entry_id}
+    return rows(session, BETWEEN, **values)

@@ -79,6 +79,7 @@ def _charge(session: Session, charge: DictRow, entries: Iterable[Group]) -> dict
         for entry in entries
         if (entry[0]["source"], entry[0]["source_id"]) == ("charge", charge["id"])
         and entry[0]["reverses_id"] is None
+        and not entry[0]["reversed"]
     ]
     split = dict.fromkeys(TO_WHOM.values(), 0)
     rules: set[int] = set()

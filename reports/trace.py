@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from channels.models import BillLine, ChannelMove, PaymentOrder, PaymentRefund
 from core.errors import not_found
 from ledger.models import EntryLeaf, JournalEntry
-from ledger.source_models import Charge, Payment, TopUp
+from ledger.source_models import Charge, FeeRefund, Payment, TopUp
 from reports import links
 from reports.balances import month_end
 from reports.entries import BookedEntry, with_postings
 
-CAUSED: Mapping[str, type[Charge] | type[Payment]] = {"charge": Charge, "payment": Payment}
+CAUSED: Mapping[str, Any] = {"charge": Charge, "payment": Payment, "fee_refund": FeeRefund}
 """Source tables whose rows say what they are about."""
 
 
@@ -107,18 +107,28 @@ def trace(session: Session, what: str, which: int) -> Trace:
         found.top_ups = _all(session, TopUp, TopUp.id == number)
     elif move is not None and move.kind == source:
         found.moves = [move]
-    elif what == "entry":
+    elif what == "entry" or _posted(session, source, number):
         found.others = [(source, number)]
     else:
         found.cause = Cause(source, number)
     if found.cause:
         found.charges = _about(session, Charge, found.cause)
         found.payments = _about(session, Payment, found.cause)
+        refunds = _about(session, FeeRefund, found.cause)
+        found.others = [("fee_refund", refund.id) for refund in refunds]
     _ask_channels(session, found)
     found.entries = _entries(session, found.sources)
     if not found.sources:
         raise not_found(what)
     return found
+
+
+def _posted(session: Session, source: str, number: int) -> bool:
+    """Whether it is a source row of its own, like an expense, and not what others are about."""
+    entry = select(JournalEntry.id).where(
+        JournalEntry.source == source, JournalEntry.source_id == number
+    )
+    return session.scalar(entry.limit(1)) is not None
 
 
 def _source_of(session: Session, entry_id: int) -> tuple[str, int]:

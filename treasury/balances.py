@@ -6,10 +6,18 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core.errors import Problem
-from ledger.accounts import CASH, FUND
+from ledger.accounts import CASH, FUND, FUND_PAYABLE, OWNERS_PAYABLE, PROPERTY_PAYABLE
 from ledger.posting import rows
 from treasury.drafts import DRAWN_ON, MONEY
-from treasury.models import APPROVED, EXPENSE, PAID
+from treasury.models import (
+    APPROVED,
+    EXPENSE,
+    FUND_SHARE,
+    PAID,
+    PAYOUT,
+    PROVIDER_SHARE,
+    Disbursement,
+)
 
 # Disbursements whose money is as good as gone, though the books do not say so yet.
 UNDER_WAY = """
@@ -29,6 +37,23 @@ RESTRICTED = """
 SELECT coalesce(sum(given_fen - spent_fen), 0)::bigint AS fen FROM restricted_money
 WHERE programme = coalesce(%(programme)s::text, programme)
 """
+OWED = """
+SELECT (coalesce((
+        SELECT -sum(amount_fen) FROM posting
+        WHERE account = %(account)s AND party IS NOT DISTINCT FROM %(party)s
+    ), 0) - coalesce((
+        SELECT sum(amount_fen) FROM disbursement
+        WHERE kind = %(kind)s AND party IS NOT DISTINCT FROM %(party)s AND id <> %(id)s
+            AND status IN ('approved', 'paid') AND settled_at IS NULL
+    ), 0))::bigint AS fen
+"""
+PAYABLE = {
+    PAYOUT: OWNERS_PAYABLE,
+    FUND_SHARE: FUND_PAYABLE,
+    PROVIDER_SHARE: PROPERTY_PAYABLE,
+}
+"""What a payout or share is for: the account that says how much is owed."""
+
 SPENDING = [EXPENSE, *(kind for kind, money in DRAWN_ON.items() if money == "bank")]
 """Kinds that leave a book with less: all but bringing its cash to the bank."""
 
@@ -85,6 +110,12 @@ def in_account_fen(session: Session, book: str, method: str, statuses: Sequence[
     kinds = [kind for kind, money in DRAWN_ON.items() if money == method]
     gone_fen = under_way_fen(session, book, kinds=kinds, statuses=statuses, method=method)
     return _left_fen(session, [MONEY[book, method]], gone_fen)
+
+
+def owed_fen(session: Session, wanted: Disbursement) -> int:
+    """What is still owed of what a payout or share is for, less others on their way to be paid."""
+    said = {"kind": wanted.kind, "party": wanted.party, "id": wanted.id}
+    return _fen(rows(session, OWED, account=PAYABLE[wanted.kind], **said))
 
 
 def enough(asked_fen: int, there_fen: int, where: str) -> None:

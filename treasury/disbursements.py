@@ -11,10 +11,12 @@ from core.errors import Problem, invalid, not_found
 from ledger.accounts import FUND
 from ledger.models import Account
 from treasury.balances import (
+    PAYABLE,
     available_fen,
     enough,
     in_account_fen,
     one_at_a_time,
+    owed_fen,
     restricted_fen,
     unrestricted_fen,
 )
@@ -73,6 +75,7 @@ def approve(session: Session, number: int, by: int) -> Disbursement:
     """Another person than who drafted it approves; from then on its money is as good as gone.
 
     Problem 404; 409 `wrong-step`, `second-person-needed`, `evidence-needed`, or
+    `more-than-due` when a credit came since a payout or share was drafted, or
     `insufficient-funds` when the book, or the account that it goes from, has not so much, or the
     programme was not given so much, or what is left was given for other purposes.
     """
@@ -82,6 +85,7 @@ def approve(session: Session, number: int, by: int) -> Disbursement:
     if wanted.kind == EXPENSE and not session.scalar(_evidence(number).limit(1)):
         raise Problem(409, "evidence-needed", "Attach what shows the expense first.")
     one_at_a_time(session)
+    _still_owed(session, wanted)
     if wanted.kind != CASH_DEPOSIT:
         enough(wanted.amount_fen, _left_fen(session, wanted), wanted.book)
     if (money := DRAWN_ON.get(wanted.kind)) is not None:
@@ -119,10 +123,17 @@ def pay(
     if method != BANK and wanted.kind != EXPENSE:
         raise invalid("method", "only expenses are paid in cash")
     one_at_a_time(session)
+    _still_owed(session, wanted)
     money = DRAWN_ON.get(wanted.kind, method)
     _enough_in_account(session, wanted.book, money, wanted.amount_fen, PAID)
     said = {"paid_by": by, "paid_at": at, "method": method, "bank_reference": bank_reference}
     return _to(session, wanted, PAID, recorded_at=now, **said)
+
+
+def _still_owed(session: Session, wanted: Disbursement) -> None:
+    """Problem 409 `more-than-due` when less is owed by now than a payout or share would pay."""
+    if wanted.kind in PAYABLE and wanted.amount_fen > (due_fen := owed_fen(session, wanted)):
+        raise Problem(409, "more-than-due", "Less than that is owed by now.", due_fen=due_fen)
 
 
 def disbursements(kind: str | None = None, status: str | None = None) -> Select[Any]:

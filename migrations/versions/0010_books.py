@@ -320,9 +320,21 @@ def downgrade() -> None:
     """)
 
 
+# A table of one's own may carry triggers, and what triggers do is not refused to them.
+NO_TEMPORARY_TABLES = """
+DO $$
+BEGIN
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE NOTICE 'only the owner of the database may forbid temporary tables';
+END $$
+"""
+
+
 def _grant() -> None:
     """Give the roles that are there the least that they need; the ledger's tables come last."""
     ledger = ", ".join(LEDGER)
+    op.execute(NO_TEMPORARY_TABLES)
     if _is_there(APP):
         op.execute(f"""
             GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {APP};

@@ -41,6 +41,7 @@ def test_a_refund_that_failed_is_none() -> None:
         (lambda text: text.replace("`SUCCESS", "`USERPAYING"), "交易状态"),
         (lambda text: text.replace("手续费,", "服务费,"), "手续费"),
         (lambda text: text.replace("12:00:00", "25:00:00"), "no time"),
+        (lambda text: text.replace("2026-", "0001-"), "no time"),
         (lambda text: text.replace("`8.00", "`8.005"), "whole fen"),
         (lambda text: text.replace("`8.00", "`eight"), "no amount"),
         (lambda text: text.replace("`hl1", "`"), "商户订单号"),

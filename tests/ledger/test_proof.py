@@ -179,6 +179,12 @@ def test_an_entry_out_of_nothing(session: Session, till: Till) -> None:
     assert failed["sources"] == "1 has an entry but is not settled, first (charge,3)"
 
 
+def test_a_second_entry_of_a_payment(session: Session, till: Till) -> None:
+    more = ENTRY.format(source="payment", source_id=1).replace("'settle'", "'again'")
+    failed = tamper(session, "journal_entry", more)
+    assert failed["sources"] == "1 has too many entries, first (payment,1)"
+
+
 def remove(*numbers: int) -> str:
     """SQL that wipes entries out, with their leaves."""
     these = ", ".join(map(str, numbers))

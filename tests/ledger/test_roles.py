@@ -63,6 +63,14 @@ def test_the_app_does_its_work_without_owning_anything(session: Session, till: T
     assert ask(session, "SELECT count(*) FROM unsealed") == [(0,)]
 
 
+def test_the_app_makes_no_tables_whose_triggers_could_do_more(session: Session, till: Till) -> None:
+    """Databases are cloned without such rights, so the one that was migrated is asked."""
+    may = "SELECT has_database_privilege('huilin_app', 'huilin_template', 'TEMPORARY')"
+    assert ask(session, may) == [(False,)]
+    with acting_as("huilin_app") as app:
+        denied(app, "CREATE TABLE mine (x int)")
+
+
 def test_the_app_rewrites_no_history(session: Session, till: Till) -> None:
     with acting_as("huilin_app") as app:
         for table in HISTORY:

@@ -133,7 +133,11 @@ def test_as_published_and_as_known_now(closed: Bureau) -> None:
     assert (income["published_fen"], income["known_fen"]) == (-before, -before + 561)
     assert sorted({b["reason"] or "" for b in told["between"]}) == ["", "车牌识别错误"]
     assert len(told["between"]) == 3 * 3
-    assert {b["occurred_on"] for b in told["between"]} == {"2026-11-23", "2026-12-03"}
+    assert {b["occurred_on"] for b in told["between"]} == {
+        "2026-11-23",  # the late fact
+        "2026-11-24",  # taken back as of its own day
+        "2026-12-01",  # taken back as of the day that the late fact was posted on
+    }
 
 
 def test_a_next_edition_waits_for_its_notes_and_lists_them(closed: Bureau) -> None:
@@ -160,7 +164,7 @@ def test_only_triggers_draft_and_nobody_rewrites(closed: Bureau) -> None:
     closed.does("ledger/corrections/1/publish", "ada")
     closed.books(fee(60, source="parcel"), at=DECEMBER)
     [(fan,)] = ask(closed.session, "SELECT id FROM person WHERE username = 'fan'")
-    reverse(closed, 4, "fan")
+    reverse(closed, 6, "fan")
     by_who = f"reason = 'x', figures = '[]', published_by = {fan}, published_at = now()"
     for attack, why in (
         ("INSERT INTO correction SELECT * FROM correction", "the ledger only adds"),
@@ -208,6 +212,12 @@ def test_a_note_misses_no_late_fact_that_comes_while_it_is_published(closed: Bur
         with pytest.raises(psycopg.errors.LockNotAvailable):
             corrections.publish(closed.session, 1, ada, "离线")
         closed.session.rollback()
+
+
+def test_a_payment_is_given_back_and_not_only_taken_out_of_the_books(closed: Bureau) -> None:
+    answer = closed.post("ledger/entries/4/reverse", "fan", {"reason": "录错"})
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "corrected-otherwise")
+    assert closed.count("SELECT count(*) FROM reversal") == 0
 
 
 def test_who_may_not(closed: Bureau) -> None:

@@ -59,7 +59,8 @@ def test_every_payment_of_the_month_is_proved(
         done = checked(tmp_path, receipt, published)
         assert (done.returncode, done.stderr) == (0, "")
         fen = receipt["charges"][0]["split"]["fund_fen"]
-        assert done.stdout.startswith(f"{receipt['amount_fen']} fen paid, {fen} of it for the fund")
+        said = f"{receipt['amount_fen']} fen paid; of all charged {fen} went to the fund"
+        assert done.stdout.startswith(said)
 
 
 def test_the_receipt_says_what_for_and_how_it_was_divided(

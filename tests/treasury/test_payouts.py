@@ -99,6 +99,16 @@ def test_what_was_credited_since_is_not_paid_out(october: Office) -> None:
     assert [row["amount_fen"] for row in drafted] == [350, 840]
 
 
+def test_what_is_refunded_meanwhile_is_not_paid_out_either(october: Office) -> None:
+    october.balances()
+    bo, _ = october.did("fan", "disbursements/payouts", {"month": "2026-10"})["drafted"][::-1]
+    october.did("olga", "refunds", {"charge_id": 2, "method": "cash", "reason": "车位不可用"})
+    october.balances()
+    answer = october.post("fay", f"disbursements/{bo['id']}/approve")
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "more-than-due")
+    assert answer.get_json()["due_fen"] == 840
+
+
 def test_a_rejected_payout_can_be_drafted_again(october: Office) -> None:
     wanted = {"month": "2026-10", "minimum_fen": 1000}
     (draft,) = october.did("fan", "disbursements/payouts", wanted)["drafted"]
