@@ -214,6 +214,17 @@ def test_a_note_misses_no_late_fact_that_comes_while_it_is_published(closed: Bur
         closed.session.rollback()
 
 
+def test_what_is_taken_back_before_its_month_closes_stands_in_it(bureau: Bureau) -> None:
+    before = moved(bureau, "430101")
+    reverse(bureau, 2)
+    assert moved(bureau, "430101") < before
+    bureau.settles()
+    bureau.closes()
+    told = bureau.sees(f"publications/{MONTH}")["figures"]["fund"]
+    assert told["income_fen"] == moved(bureau, "430101")
+    assert bureau.sees("ledger/corrections", "ava") == []
+
+
 def test_a_payment_is_given_back_and_not_only_taken_out_of_the_books(closed: Bureau) -> None:
     answer = closed.post("ledger/entries/4/reverse", "fan", {"reason": "录错"})
     assert (answer.status_code, answer.get_json()["code"]) == (409, "corrected-otherwise")
