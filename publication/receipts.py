@@ -100,7 +100,10 @@ def _charge(session: Session, charge: DictRow, entries: Iterable[Group]) -> dict
 
 
 def _rule(rule: SplitRule) -> dict[str, Any]:
-    names = ("id", "income", "ownership", "micro_fund", "property", "owner", "decided_by")
+    names = (
+        *("id", "income", "ownership", "lot", "cost_permille"),
+        *("micro_fund", "property", "owner", "decided_by"),
+    )
     return {name: getattr(rule, name) for name in names} | {
         "valid_from": rule.valid_from.isoformat()
     }
