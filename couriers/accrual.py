@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from fractions import Fraction
 
+from core.months import next_month
+
 MONTHS = 12
 WHOLE_BP = 10_000
 DAY = timedelta(days=1)
-
-
-def next_month(day: date) -> date:
-    """The first day of the month after the one a day lies in."""
-    return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
 
 
 def finished_months(starts_on: date, ends_on: date | None, today: date) -> Iterator[date]:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from psycopg.rows import DictRow
 from sqlalchemy.orm import Session
 
-from couriers.accrual import next_month
+from core.months import next_month
 from couriers.models import CourierCompany
 from couriers.rates import rate
 from ledger.posting import rows

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import invalid
+from core.months import next_month
 from couriers import deposits
-from couriers.accrual import next_month
 from couriers.models import SIZES, CourierCompany, CourierStatement
 from ledger.posting import rows
 

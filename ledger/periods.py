@@ -9,7 +9,7 @@ half-way leaves the month `closing`, and is simply done again.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.app import settings
 from core.errors import Problem, not_found
+from core.months import month_end, next_month
 from ledger import proof
 from ledger.models import Period, PeriodEvent
 from ledger.posting import execute, rows
@@ -54,12 +55,12 @@ class Month:
     @property
     def last(self) -> date:
         """Its last day."""
-        return self.next - timedelta(days=1)
+        return month_end(self.first)
 
     @property
     def next(self) -> date:
         """The first day of the month after it."""
-        return (self.first + timedelta(days=31)).replace(day=1)
+        return next_month(self.first)
 
     @property
     def ends_at(self) -> datetime:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
@@ -11,6 +11,7 @@ from psycopg.rows import DictRow, dict_row
 from sqlalchemy.orm import Session
 
 from core.db import driver
+from core.months import next_month
 from ledger import journal
 from ledger.journal import Entry
 
@@ -65,7 +66,7 @@ def periods(session: Session, days: Iterable[date]) -> dict[date, date]:
         late = {day for day, on in posted.items() if on.replace(day=1) in closed}
         if not late:
             break
-        posted |= {day: _next_month(posted[day]) for day in late}
+        posted |= {day: next_month(posted[day]) for day in late}
     return posted
 
 
@@ -160,7 +161,3 @@ def _written(text: str) -> str:
 
 def _or_null(number: int | None) -> str:
     return NULL if number is None else str(number)
-
-
-def _next_month(day: date) -> date:
-    return (day.replace(day=1) + timedelta(days=31)).replace(day=1)

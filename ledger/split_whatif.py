@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from core.errors import invalid
+from core.months import next_month
 from ledger import division
 from ledger.division import Split
 from ledger.posting import rows
@@ -82,7 +83,7 @@ def what_if(
     known = [Split(**row) for row in rows(session, RULES)]
     kinds = {_kind(rule) for rule in proposed}
     mixed = [*(rule for rule in known if _kind(rule) not in kinds), *proposed]
-    opens, closes = (datetime(d.year, d.month, 1, tzinfo=zone) for d in (first, _next(first)))
+    opens, closes = (datetime(d.year, d.month, 1, tzinfo=zone) for d in (first, next_month(first)))
     found = rows(session, CHARGED, opens=opens, closes=closes, zone=zone.key)
     incomes = {
         income: _compared([row for row in found if row["income"] == income], known, mixed)
@@ -180,7 +181,3 @@ def _first_day(month: str | None, now: datetime, zone: ZoneInfo) -> date:
     if month is None:
         return (now.astimezone(zone).date().replace(day=1) - timedelta(days=1)).replace(day=1)
     return date.fromisoformat(f"{month}-01")
-
-
-def _next(first: date) -> date:
-    return (first + timedelta(days=31)).replace(day=1)

@@ -1,12 +1,13 @@
 """What every account's balance is at the end of a day, from rollups; and what was known of it."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from psycopg.rows import DictRow
 from sqlalchemy.orm import Session
 
+from core.months import month_end
 from ledger.posting import rows
 
 # The month's rollup less its later postings: as of today these are few or none.
@@ -136,13 +137,3 @@ def by_month(
     }
     found = rows(session, sql, **values, **known.values)
     return {(row["account"], row["month"]): row["net_fen"] for row in found}
-
-
-def month_end(day: date) -> date:
-    """The last day of its month."""
-    return next_month(day) - timedelta(days=1)
-
-
-def next_month(day: date) -> date:
-    """The first day of the month after."""
-    return (day.replace(day=1) + timedelta(days=31)).replace(day=1)

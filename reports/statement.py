@@ -8,8 +8,9 @@ from datetime import date
 from psycopg.rows import DictRow
 from sqlalchemy.orm import Session
 
+from core.months import month_end, next_month
 from reports import links
-from reports.balances import ALL, Known, by_month, chart, month_end, next_month
+from reports.balances import ALL, Known, by_month, chart
 from reports.report import Report, stamp
 
 INCOME, EXPENSE = "income", "expense"

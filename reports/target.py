@@ -6,8 +6,9 @@ from itertools import accumulate
 
 from sqlalchemy.orm import Session
 
+from core.months import month_end
 from reports import links
-from reports.balances import ALL, Known, by_month, chart, month_end
+from reports.balances import ALL, Known, by_month, chart
 from reports.report import Report, stamp
 
 YEARLY_TARGET_FEN = 10_000_000

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from channels.models import BillLine, ChannelMove, PaymentOrder, PaymentRefund
 from core.errors import not_found
+from core.months import month_end
 from ledger.models import EntryLeaf, JournalEntry
 from ledger.source_models import Charge, FeeRefund, Payment, TopUp
 from reports import links
-from reports.balances import month_end
 from reports.entries import BookedEntry, with_postings
 
 CAUSED: Mapping[str, Any] = {"charge": Charge, "payment": Payment, "fee_refund": FeeRefund}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core.app import settings
+from core.months import next_month
 from ledger.accounts import CASH, OWNERS
 from simulation import bill
 from simulation.bill import Papers, Planted
@@ -65,7 +66,7 @@ class Month:
     @property
     def next(self) -> date:
         """The first day of the month after it."""
-        return (self.first + 31 * DAY).replace(day=1)
+        return next_month(self.first)
 
     def at(self, day: date, hour: int = 10) -> None:
         """Let the office's clock show an hour of a day."""

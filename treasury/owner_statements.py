@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from core.errors import not_found
+from core.months import next_month
 from ledger.accounts import (
     FUND_PAYABLE,
     OWNERS_PAYABLE,
@@ -15,7 +16,6 @@ from ledger.accounts import (
     household_party,
 )
 from ledger.posting import rows
-from treasury.payouts import following
 
 # The owner's own postings tell the balances; what else stands in their entries, the gross and
 # what the others got. A month has what was posted in it, whenever it happened.
@@ -82,7 +82,7 @@ def owner_statements(
     of what was charged for their spaces, credits taken off.
     """
     party = None if household_id is None else household_party(household_id)
-    values = {"month": month, "next_month": following(month), "party": party}
+    values = {"month": month, "next_month": next_month(month), "party": party}
     return [
         dict(row) | {"month": f"{month:%Y-%m}"}
         for row in rows(session, SUMMARIES, **values, **ACCOUNTS)
@@ -98,6 +98,6 @@ def owner_statement(session: Session, month: date, household_id: int) -> dict[st
     if not found:
         raise not_found("owner's statement")
     party = household_party(household_id)
-    values = {"month": month, "next_month": following(month), "party": party}
+    values = {"month": month, "next_month": next_month(month), "party": party}
     lines = rows(session, LINES, **values, **ACCOUNTS)
     return found[0] | {"lines": [dict(line) for line in lines]}

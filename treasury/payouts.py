@@ -1,7 +1,7 @@
 """Paying out what the owners' book owes: to owners of spaces, the micro-fund, the provider."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.app import settings
 from core.errors import Problem, invalid
+from core.months import next_month
 from ledger.accounts import (
     FUND_PAYABLE,
     OWNERS,
@@ -62,11 +63,11 @@ def draft_payouts(
     What was credited or paid out since is left out, and so is who has a draft of the month
     already: drafting again adds what is missing. Problem 422 for a month that is not over.
     """
-    next_month = following(month)
-    if next_month > clock.now().astimezone(settings().zone).date():
+    over_on = next_month(month)
+    if over_on > clock.now().astimezone(settings().zone).date():
         raise invalid("month", "is not over yet")
     one_at_a_time(session)
-    owed = rows(session, OWED, month=month, next_month=next_month, account=OWNERS_PAYABLE)
+    owed = rows(session, OWED, month=month, next_month=over_on, account=OWNERS_PAYABLE)
     left = [(row, min(row["then_fen"], row["now_fen"]) - row["under_way_fen"]) for row in owed]
     return [
         add(
@@ -103,8 +104,3 @@ def draft_share(
         raise Problem(409, "more-than-due", "Less than that is owed.", due_fen=due_fen)
     facts: dict[str, Any] = {"kind": kind, "book": OWNERS, "party": party, "payee": payee}
     return add(session, amount_fen=wanted_fen, memo=payee, drafted_by=drafted_by, **facts)
-
-
-def following(month: date) -> date:
-    """The first day of the next month."""
-    return (month.replace(day=1) + timedelta(days=31)).replace(day=1)

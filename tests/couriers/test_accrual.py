@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.months import next_month
 from couriers.accrual import (
     commission_fen,
     covered,
     finished_months,
-    next_month,
     rent_fen,
 )
 

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.db import atomic
-from ledger import seals
+from ledger import proof, seals
 from tests.cast import NOON, Community
-from tests.ledger.till import ask, book, fee, settle_all, vote
+from tests.ledger.till import ask, book, fee, open_till, seal_all, settle_all, vote
 
 DOC = Path(__file__).parents[2] / "docs" / "hash-chain.md"
 LATER = NOON + timedelta(minutes=1)
@@ -71,3 +71,17 @@ def test_the_documented_script_proves_every_entry(
         atomic(seals.close_days, LATER + timedelta(days=1))
     assert set(said.values()) == {False}
     assert ask(session, "SELECT count(*) FROM day_seal") == [(3,)]
+
+
+def test_what_was_recorded_before_a_later_day_began_joins_that_day(session: Session) -> None:
+    """An entry in flight over midnight: a day that others already chain to takes none any more."""
+    open_till(session)
+    days = (NOON, NOON + timedelta(days=2), NOON + timedelta(days=1))
+    for number, at in enumerate(days, start=1):
+        with clock.at(at):
+            book(session, fee(number))
+            settle_all()
+            seal_all()
+    sql = "SELECT day, count(*) FROM entry_leaf WHERE book = 'fund' GROUP BY day ORDER BY day"
+    assert ask(session, sql) == [(days[0].date(), 1), (days[1].date(), 2)]
+    assert proof.verify(session).ok

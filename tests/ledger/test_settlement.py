@@ -1,7 +1,9 @@
 """Charges, payments and top-ups become entries: once, by the rule in force, whoever sweeps."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -10,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.db import driver, send
 from ledger import charges, payments, proof, settlement, split_rules
+from ledger.journal import Entry
 from reports.report import Unsettled
 from reports.trial_balance import trial_balance
 from tests.ledger.till import (
@@ -137,6 +140,25 @@ def test_what_cannot_be_posted_is_set_aside_alone(session: Session) -> None:
     assert aside(session) == [(2, "no-income-account")]
     assert "1 set aside: no-income-account" in proof.verify(session).checks["sources"].detail
     assert proved(session)
+
+
+def test_what_no_draft_can_be_made_of_is_set_aside_alone(
+    session: Session, till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that no code foresaw: the others are settled, and it waits for somebody to look."""
+
+    def broken(row: Mapping[str, Any], on: date) -> tuple[Entry, ...]:
+        raise ValueError(f"nothing is known of {row['id']} on {on}")
+
+    sql = "SELECT id, occurred_at FROM top_up WHERE settled_at IS NULL AND set_aside_reason IS NULL"
+    monkeypatch.setitem(settlement.FURTHER, "top_up", (f"{sql} LIMIT %(limit)s", broken))
+    none = settlement.TOP_UPS.replace("WHERE ", "WHERE false AND ")
+    monkeypatch.setattr(settlement, "TOP_UPS", none)
+    fill(session, till, till.ana, 500)
+    book(session, fee(1), cash(till, 1))
+    assert settle_all() == 3
+    assert postings(session, "payment", 1)
+    assert ask(session, "SELECT set_aside_reason FROM top_up") == [("refused",)]
 
 
 def test_a_late_fact_is_posted_into_the_first_open_month(session: Session, till: Till) -> None:
